@@ -1,0 +1,116 @@
+//! JSON columns; rows come as offsets int64 `[rows + 1]` into bytes.
+
+use elanus_json::{Rows, Step, Values};
+use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+type Array<'py, T> = Bound<'py, PyArray1<T>>;
+type ValueArrays<'py> = (Array<'py, u8>, Array<'py, i64>, Array<'py, i64>, Array<'py, u8>);
+
+/// A step as Python writes it: a position or a key.
+#[derive(FromPyObject)]
+enum Stair {
+    Position(u64),
+    Key(String),
+}
+
+impl From<Stair> for Step {
+    fn from(stair: Stair) -> Self {
+        match stair {
+            Stair::Position(position) => Step::index(usize::try_from(position).unwrap_or(usize::MAX)),
+            Stair::Key(key) => Step::Key(key.into_bytes()),
+        }
+    }
+}
+
+fn slice<'a, T: Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| PyValueError::new_err("arrays must be contiguous and aligned"))
+}
+
+fn rows<'a>(offsets: &'a PyReadonlyArray1<'_, i64>, data: &'a PyReadonlyArray1<'_, u8>) -> PyResult<Rows<'a>> {
+    Rows::new(slice(offsets)?, slice(data)?).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn arrays(py: Python<'_>, values: Values) -> ValueArrays<'_> {
+    (
+        values.kinds.into_pyarray(py),
+        values.numbers.into_pyarray(py),
+        values.offsets.into_pyarray(py),
+        values.text.into_pyarray(py),
+    )
+}
+
+fn bytes(names: &[String]) -> Vec<&[u8]> {
+    names.iter().map(String::as_bytes).collect()
+}
+
+#[pyfunction]
+fn json_extract_path<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    steps: Vec<Stair>,
+) -> PyResult<ValueArrays<'py>> {
+    let rows = rows(&offsets, &data)?;
+    let steps: Vec<Step> = steps.into_iter().map(Step::from).collect();
+    Ok(arrays(py, py.detach(|| elanus_json::extract_path(rows, &steps))))
+}
+
+#[pyfunction]
+fn json_explode<'py>(
+    py: Python<'py>,
+    kinds: PyReadonlyArray1<'py, u8>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+) -> PyResult<(Array<'py, i64>, ValueArrays<'py>)> {
+    let (kinds, rows) = (slice(&kinds)?, rows(&offsets, &data)?);
+    if kinds.len() != rows.len() {
+        return Err(PyValueError::new_err("a kind and a text are needed for each row"));
+    }
+    let (ends, values) = py.detach(|| elanus_json::explode(kinds, rows));
+    Ok((ends.into_pyarray(py), arrays(py, values)))
+}
+
+#[pyfunction]
+fn json_first_invalid<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    must_be_object: bool,
+) -> PyResult<i64> {
+    let rows = rows(&offsets, &data)?;
+    Ok(py.detach(|| elanus_json::first_invalid(rows, must_be_object)).map_or(-1, |row| row as i64))
+}
+
+#[pyfunction]
+fn json_find_key<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    names: Vec<String>,
+) -> PyResult<Option<(usize, usize)>> {
+    let rows = rows(&offsets, &data)?;
+    Ok(py.detach(|| elanus_json::find_key(rows, &bytes(&names))))
+}
+
+#[pyfunction]
+fn json_project_keys<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    keys: Vec<String>,
+) -> PyResult<(Array<'py, i64>, Array<'py, u8>)> {
+    let rows = rows(&offsets, &data)?;
+    let kept = py.detach(|| elanus_json::project_keys(rows, &bytes(&keys)));
+    Ok((kept.offsets.into_pyarray(py), kept.data.into_pyarray(py)))
+}
+
+/// Adds this topic's functions to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(json_extract_path, module)?)?;
+    module.add_function(wrap_pyfunction!(json_explode, module)?)?;
+    module.add_function(wrap_pyfunction!(json_first_invalid, module)?)?;
+    module.add_function(wrap_pyfunction!(json_find_key, module)?)?;
+    module.add_function(wrap_pyfunction!(json_project_keys, module)?)
+}

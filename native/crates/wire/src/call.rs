@@ -1,0 +1,131 @@
+//! One request on its way through a worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::payload::Payload;
+use crate::status::{Code, Status};
+
+/// What the client spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// A unary gRPC call over HTTP/2.
+    Grpc,
+}
+
+impl Protocol {
+    /// The protocol's name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+/// What a worker sends back: one message, or a failure.
+pub type Answer = Result<Bytes, Status>;
+
+/// The call has its answer already.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AlreadyAnswered;
+
+/// What both sides of a call can see while it runs.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    pub(crate) cancelled: AtomicBool,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// The parts of a request, before it is queued.
+pub(crate) struct Request {
+    pub(crate) protocol: Protocol,
+    pub(crate) method: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Arc<str>,
+    pub(crate) payload: Payload,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A request handed to a worker, to be answered exactly once; dropped unanswered, it answers `Internal`.
+pub struct Call {
+    protocol: Protocol,
+    method: String,
+    headers: HeaderMap,
+    peer: Arc<str>,
+    payload: Mutex<Payload>,
+    fate: Arc<Fate>,
+    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+}
+
+impl Call {
+    pub(crate) fn new(request: Request) -> (Self, Arc<Fate>, oneshot::Receiver<Answer>) {
+        let (sender, receiver) = oneshot::channel();
+        let fate = Arc::new(Fate { cancelled: AtomicBool::new(false), deadline: request.deadline });
+        let call = Self {
+            protocol: request.protocol,
+            method: request.method,
+            headers: request.headers,
+            peer: request.peer,
+            payload: Mutex::new(request.payload),
+            fate: Arc::clone(&fate),
+            answer: Mutex::new(Some(sender)),
+        };
+        (call, fate, receiver)
+    }
+
+    /// What the client spoke.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The path of the request, `/package.Service/Method` for gRPC.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The request's headers, names in lower case.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The other end: `address:port`, or `unix`.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Takes the message out; empty the second time.
+    pub fn take_payload(&self) -> Payload {
+        std::mem::take(&mut self.payload.lock())
+    }
+
+    /// Whether the client has gone, cancelled, or its deadline has passed.
+    pub fn is_cancelled(&self) -> bool {
+        self.fate.cancelled.load(Ordering::Relaxed) || self.remaining() == Some(Duration::ZERO)
+    }
+
+    /// Time until the client's deadline, zero when it has passed, `None` without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.fate.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sends the answer; it is dropped silently when the client has gone.
+    pub fn answer(&self, answer: Answer) -> Result<(), AlreadyAnswered> {
+        let sender = self.answer.lock().take().ok_or(AlreadyAnswered)?;
+        // A closed channel means that nobody waits any more: the client has cancelled or left.
+        drop(sender.send(answer));
+        Ok(())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        drop(self.answer(Err(Status::new(Code::Internal, "the call ended without an answer"))));
+    }
+}

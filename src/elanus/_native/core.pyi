@@ -1,0 +1,243 @@
+"""Types of the native module; what each call promises stands in the wrappers beside it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from mmap import mmap
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Buffer: TypeAlias = bytes | bytearray | memoryview | mmap | NDArray[Any]
+"""Anything C-contiguous that exports its bytes; an Arrow buffer too."""
+
+# --- codec ---
+
+def split_message(body: bytes, field_number: int) -> tuple[bytes, list[tuple[int, int]]]: ...
+def decode_field_data(body: bytes, start: int, end: int) -> dict[str, Any]: ...
+def encode_field_data(
+    name: str,
+    data_type: int,
+    field_id: int,
+    is_dynamic: bool,
+    valid: NDArray[np.uint8] | None,
+    kind: str,
+    dim: int,
+    values: NDArray[Any] | None,
+    offsets: NDArray[np.int64] | None,
+    data: NDArray[np.uint8] | None,
+    lists: NDArray[np.int64] | None,
+    child_kind: str,
+    element_type: int,
+    parts: list[bytes],
+) -> bytes: ...
+def wrap(field_number: int, payloads: list[bytes]) -> bytes: ...
+def encode_int_ids(values: NDArray[np.int64]) -> bytes: ...
+def encode_str_ids(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes: ...
+def encode_floats(field_number: int, values: NDArray[np.float32]) -> bytes: ...
+def encode_longs(field_number: int, values: NDArray[np.int64]) -> bytes: ...
+
+# --- keys ---
+
+class IntKeyMap:
+    """64-bit primary keys to rows, in batches. Any number of readers, one writer at a time.
+
+    About 17 bytes a key at full load, seeded per map against chosen collisions.
+    """
+
+    def __init__(self) -> None: ...
+    def put(self, keys: NDArray[np.int64], first_row: int) -> NDArray[np.int64]:
+        """Put key i at row first_row + i; return the rows the keys had before, -1 for new ones.
+
+        A key that occurs twice ends at the later row, and the later occurrence reports the earlier one's row.
+        """
+
+    def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each key, -1 for those that are not there."""
+
+    def remove(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Remove keys; return the rows they had, -1 for those that were not there."""
+
+    def memory_bytes(self) -> int:
+        """Return the bytes held."""
+
+    def __len__(self) -> int: ...
+
+class StrKeyMap:
+    """String primary keys to rows, in batches; keys as offsets int64 [n + 1] and data uint8.
+
+    About 25 bytes a key and the key's own at full load, all keys in one arena, seeded per map. Methods are those of
+    ``IntKeyMap``; offsets that do not ascend within the data raise ValueError and change nothing.
+    """
+
+    def __init__(self) -> None: ...
+    def put(self, offsets: NDArray[np.int64], data: NDArray[np.uint8], first_row: int) -> NDArray[np.int64]: ...
+    def find(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.int64]: ...
+    def remove(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.int64]: ...
+    def memory_bytes(self) -> int: ...
+    def __len__(self) -> int: ...
+
+def find_sorted_ints(sorted: NDArray[np.int64], probes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the last row of ``sorted`` equal to each probe, -1 when there is none; ascending probes gallop."""
+
+def find_sorted_strings(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    probe_offsets: NDArray[np.int64],
+    probe_data: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """Return the last row of the bytewise sorted column equal to each probe, -1 when there is none."""
+
+def argsort_strings(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the rows in ascending order of their bytes; equal rows keep their order."""
+
+def hash_ints(keys: NDArray[np.int64]) -> NDArray[np.uint64]: ...
+def hash_strings(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
+
+# --- wire ---
+
+class WireServer:
+    """gRPC over HTTP/2 on TCP, a Unix socket, or both, from the moment it is made; closed when dropped.
+
+    raises   OSError when an address can't be bound, ValueError without an address or for a Unix path above 107 bytes
+    """
+
+    FAST_LANE: ClassVar[int]
+    SLOW_LANE: ClassVar[int]
+
+    def __init__(
+        self,
+        *,
+        host: str | None,
+        port: int,
+        uds: str | None,
+        slow_methods: Sequence[str],
+        io_threads: int,
+        max_waiting: int,
+        max_request_bytes: int,
+        max_response_bytes: int,
+    ) -> None: ...
+    @property
+    def tcp_address(self) -> tuple[str, int] | None:
+        """The bound address, with the real port."""
+    @property
+    def unix_path(self) -> Path | None:
+        """The path of the Unix socket."""
+    def next_request(self, lane: int) -> WireCall | None:
+        """Block, with the GIL released, until a call arrives in the lane; None once the server is closed."""
+    def num_waiting(self, lane: int) -> int:
+        """Return how many calls no worker has taken yet."""
+    def num_connections(self) -> int:
+        """Return how many clients are connected."""
+    def wait_until_unused(self, grace_s: float, first_timeout_s: float | None = None) -> bool:
+        """Block until clients came and all have been gone for `grace_s`, or none came within `first_timeout_s`.
+
+        returns  True when unused, False when the server was closed meanwhile; signals are seen while it waits
+        """
+    def drain(self, timeout_s: float) -> bool:
+        """Stop accepting, let calls in flight finish, then close; return whether all of them finished."""
+    def close(self) -> None:
+        """Drop all connections and waiting calls, and release the workers."""
+
+@final
+class WireCall:
+    """One request, to be answered exactly once; dropped unanswered, it answers INTERNAL."""
+
+    @property
+    def protocol(self) -> str:
+        """What the client spoke: `grpc`."""
+    @property
+    def method(self) -> str:
+        """The path, `/package.Service/Method`."""
+    @property
+    def peer(self) -> str:
+        """The other end: `address:port`, or `unix`."""
+    @property
+    def body(self) -> bytes:
+        """The message, made contiguous once."""
+    @property
+    def metadata(self) -> WireMetadata:
+        """The ASCII headers."""
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client has gone or cancelled, or its deadline has passed."""
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the client's deadline, at least 0; None without a deadline."""
+    def respond(self, body: bytes) -> None:
+        """Send the response; RuntimeError when the call was answered before."""
+    def fail(self, code: int, message: str) -> None:
+        """End the call with a gRPC status 1 to 16; RuntimeError when the call was answered before."""
+
+@final
+class WireMetadata(Mapping[str, str]):
+    """Headers by lower-case name, read where they lie; `-bin` and non-ASCII ones are left out."""
+
+    def __getitem__(self, key: str, /) -> str: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+# --- kernels ---
+
+def scan(
+    queries: tuple[Buffer, int, int, str],
+    base: tuple[Buffer, int, int, str],
+    metric: str,
+    k: int,
+    lengths: NDArray[np.float32] | None,
+    options: tuple[Buffer | None, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+def range_scan(
+    queries: tuple[Buffer, int, int, str],
+    base: tuple[Buffer, int, int, str],
+    metric: str,
+    range: tuple[float | None, float | None, int | None],
+    lengths: NDArray[np.float32] | None,
+    options: tuple[Buffer | None, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
+def scan_sparse(
+    queries: tuple[NDArray[np.int64], Buffer],
+    base: tuple[NDArray[np.int64], Buffer],
+    k: int,
+    options: tuple[Buffer | None, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+def range_scan_sparse(
+    queries: tuple[NDArray[np.int64], Buffer],
+    base: tuple[NDArray[np.int64], Buffer],
+    range: tuple[float | None, float | None, int | None],
+    options: tuple[Buffer | None, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
+def distances_of(
+    queries: tuple[Buffer, int, int, str],
+    base: tuple[Buffer, int, int, str],
+    rows: NDArray[np.int64],
+    metric: str,
+) -> NDArray[np.float32]: ...
+def norms(base: tuple[Buffer, int, int, str]) -> NDArray[np.float32]: ...
+def popcount(bits: Buffer, rows: int) -> int: ...
+def set_rows(bits: Buffer, rows: int) -> NDArray[np.int64]: ...
+def simd_level() -> str: ...
+def simd_levels() -> list[str]: ...
+def set_simd_level(name: str) -> None: ...
+
+# --- checksum ---
+
+def crc32c(data: Buffer, seed: int = 0) -> int: ...
+
+# --- json ---
+
+_JsonValues: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
+
+def json_extract_path(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], steps: Sequence[str | int]
+) -> _JsonValues: ...
+def json_explode(
+    kinds: NDArray[np.uint8], offsets: NDArray[np.int64], data: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], _JsonValues]: ...
+def json_first_invalid(offsets: NDArray[np.int64], data: NDArray[np.uint8], must_be_object: bool) -> int: ...
+def json_find_key(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], names: Sequence[str]
+) -> tuple[int, int] | None: ...
+def json_project_keys(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
