@@ -1,0 +1,152 @@
+"""Closed enums of the data model, numbered as Milvus numbers them on the wire."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class DataType(IntEnum):
+    """Type of a field or of an array's elements."""
+
+    NONE = 0
+    BOOL = 1
+    INT8 = 2
+    INT16 = 3
+    INT32 = 4
+    INT64 = 5
+    FLOAT = 10
+    DOUBLE = 11
+    STRING = 20
+    VARCHAR = 21
+    ARRAY = 22
+    JSON = 23
+    GEOMETRY = 24
+    TEXT = 25
+    TIMESTAMPTZ = 26
+    MOL = 27
+    DATE = 28
+    TIME = 29
+    DECIMAL = 30
+    BINARY_VECTOR = 100
+    FLOAT_VECTOR = 101
+    FLOAT16_VECTOR = 102
+    BFLOAT16_VECTOR = 103
+    SPARSE_FLOAT_VECTOR = 104
+    INT8_VECTOR = 105
+    ARRAY_OF_VECTOR = 106
+    ARRAY_OF_STRUCT = 200
+    STRUCT = 201
+
+    @property
+    def label(self) -> str:
+        """The type's name as Milvus prints it in messages, such as ``VarChar``."""
+        return _LABELS[self]
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether values are searched by distance (dense, binary or sparse)."""
+        return DataType.BINARY_VECTOR <= self <= DataType.ARRAY_OF_VECTOR
+
+    @property
+    def is_dense_vector(self) -> bool:
+        """Whether values are vectors of a fixed width."""
+        return self in DENSE_VECTORS
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values are signed integers."""
+        return self in INTEGER_RANGES
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether values are FLOAT or DOUBLE."""
+        return self in (DataType.FLOAT, DataType.DOUBLE)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether values are integers or floating-point numbers."""
+        return self.is_integer or self.is_floating
+
+
+_LABELS = {
+    member: name
+    for member, name in zip(
+        DataType,
+        ["None", "Bool", "Int8", "Int16", "Int32", "Int64", "Float", "Double", "String", "VarChar", "Array", "JSON", "Geometry", "Text", "Timestamptz", "Mol", "Date", "Time", "Decimal", "BinaryVector", "FloatVector", "Float16Vector", "BFloat16Vector", "SparseFloatVector", "Int8Vector", "ArrayOfVector", "ArrayOfStruct", "Struct"],
+        strict=True,
+    )
+}
+
+INTEGER_RANGES = {
+    DataType.INT8: (-(2**7), 2**7 - 1),
+    DataType.INT16: (-(2**15), 2**15 - 1),
+    DataType.INT32: (-(2**31), 2**31 - 1),
+    DataType.INT64: (-(2**63), 2**63 - 1),
+}
+
+DENSE_VECTORS = frozenset(
+    {
+        DataType.BINARY_VECTOR,
+        DataType.FLOAT_VECTOR,
+        DataType.FLOAT16_VECTOR,
+        DataType.BFLOAT16_VECTOR,
+        DataType.INT8_VECTOR,
+    }
+)
+
+ARRAY_ELEMENTS = frozenset(
+    {
+        DataType.BOOL,
+        DataType.INT8,
+        DataType.INT16,
+        DataType.INT32,
+        DataType.INT64,
+        DataType.FLOAT,
+        DataType.DOUBLE,
+        DataType.VARCHAR,
+    }
+)
+
+
+class Metric(StrEnum):
+    """How near two vectors are. Inside, a distance is float32 and smaller is nearer, whatever the metric."""
+
+    L2 = "L2"
+    IP = "IP"
+    COSINE = "COSINE"
+    HAMMING = "HAMMING"
+    JACCARD = "JACCARD"
+
+    @property
+    def larger_is_nearer(self) -> bool:
+        """Whether users see a similarity (IP, COSINE), the negative of the inner distance."""
+        return self in (Metric.IP, Metric.COSINE)
+
+
+class Level(IntEnum):
+    """Consistency level of a read."""
+
+    STRONG = 0
+    SESSION = 1
+    BOUNDED = 2
+    EVENTUALLY = 3
+    CUSTOMIZED = 4
+
+
+class IndexState(IntEnum):
+    """How far an index is built."""
+
+    NONE = 0
+    UNISSUED = 1
+    IN_PROGRESS = 2
+    FINISHED = 3
+    FAILED = 4
+
+
+class LoadState(IntEnum):
+    """Whether a collection or partition can be read."""
+
+    NOT_EXIST = 0
+    NOT_LOADED = 1
+    LOADING = 2
+    LOADED = 3
