@@ -1,0 +1,1 @@
+"""Bytes that last: object store, write-ahead log, manifests, Parquet columns. Formats are written in docs/formats."""
