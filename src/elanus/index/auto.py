@@ -1,0 +1,28 @@
+"""AUTOINDEX: the kind that suits a field's type; users choose the metric at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from elanus.index.base import INDEX_KINDS, IndexKind
+from elanus.index.families import FLOATS
+from elanus.index.scalar.column import AUTOINDEX, SCALARS
+from elanus.model.types import DataType
+
+SUITABLE: Final[Mapping[DataType, str]] = {
+    **dict.fromkeys(FLOATS, "HNSW"),
+    DataType.INT8_VECTOR: "HNSW",
+    DataType.BINARY_VECTOR: "BIN_FLAT",
+    DataType.SPARSE_FLOAT_VECTOR: "SPARSE_INVERTED_INDEX",
+    **dict.fromkeys(SCALARS, AUTOINDEX),
+}
+
+PRESETS: Final[Mapping[str, Mapping[str, int]]] = {"HNSW": MappingProxyType({"M": 30, "efConstruction": 200})}
+"""Build parameters where the kind's own defaults don't suit: 100,000 rows of 384 floats take 50 s of one core."""
+
+
+def suitable_kind(data_type: DataType) -> IndexKind | None:
+    """Return the kind that AUTOINDEX means for a type, None for a type that can't be indexed."""
+    return INDEX_KINDS.find(SUITABLE.get(data_type, ""))

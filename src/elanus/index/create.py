@@ -1,0 +1,311 @@
+"""CreateIndex's judgement: from what a user wrote to the kind that builds it, or an error in Milvus' words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from elanus.index.auto import PRESETS, suitable_kind
+from elanus.index.base import INDEX_KINDS, IndexKind
+from elanus.index.families import BINARY_METRICS, FLOAT_METRICS, SPARSE_METRICS
+from elanus.index.scalar.column import AUTOINDEX
+from elanus.index.unavailable import SCALAR_TYPES, VECTOR_TYPES, invalid_type
+from elanus.model import limits
+from elanus.model.errors import InvalidParameter, MissingParameter, ParameterTooLarge
+from elanus.model.manifest import IndexInfo
+from elanus.model.params import Params
+from elanus.model.schema import Field, Pairs, Schema
+from elanus.model.types import DataType, Metric
+
+INDEX_TYPE: Final = "index_type"
+METRIC_TYPE: Final = "metric_type"
+NESTED: Final = "params"
+JSON_PATH: Final = "json_path"
+JSON_CAST_TYPE: Final = "json_cast_type"
+MMAP_ENABLED: Final = "mmap.enabled"
+WARMUP: Final = "warmup"
+OFFSET_CACHE: Final = "indexoffsetcache.enabled"
+
+PROPERTIES: Final = frozenset({MMAP_ENABLED, WARMUP, OFFSET_CACHE})
+"""Keys that say how an index is kept rather than what it is: they may change, and two indexes may differ in them."""
+
+CAST_TYPES: Final = ("BOOL", "DOUBLE", "VARCHAR", "JSON")
+_INDEX_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\[\]]*", re.ASCII)
+
+_Extra = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedIndex:
+    """What CreateIndex is to record.
+
+    kind      the registered kind, AUTOINDEX resolved
+    metric    None for a scalar index
+    params    what describe echoes: what the user passed, with AUTOINDEX and its metric spelled out
+    existing  the index that is already there and equal, None when a new one is to be made
+    """
+
+    name: str
+    kind: str
+    metric: Metric | None
+    params: Pairs
+    json_path: str = ""
+    existing: IndexInfo | None = None
+
+
+def index_field(schema: Schema, field_name: str, extra_params: _Extra = ()) -> Field:
+    """Return the field that CreateIndex names; a key of the dynamic field when JSON parameters say so.
+
+    raises  InvalidParameter when there is none
+    """
+    field = schema.find(field_name)
+    if field is None and schema.dynamic is not None and {JSON_PATH, JSON_CAST_TYPE} & flattened(extra_params).keys():
+        field = schema.dynamic
+    if field is None:
+        raise InvalidParameter(f"cannot create index on non-exist field: {field_name}")
+    return field
+
+
+def resolve(field: Field, index_name: str, extra_params: _Extra, existing: Sequence[IndexInfo]) -> ResolvedIndex:
+    """Return what the request asks for, checked.
+
+    index_name    empty for the default, the field's name
+    extra_params  key-value pairs as they came: index_type, metric_type, build parameters, flat or as JSON in "params"
+    existing      the collection's indexes
+    raises        InvalidParameter, MissingParameter, ParameterTooLarge as Milvus does
+    """
+    pairs = _pairs(extra_params)
+    name = _checked_name(index_name)
+    given = flattened(pairs)
+    _check_properties(given)
+    if field.type.is_vector:
+        kind, metric = _vector_kind(field, given)
+        path = ""
+    else:
+        kind, metric = _scalar_kind(field, given), None
+        path = _json_path(field, given)
+    _parse_build(kind, given)
+    wanted = ResolvedIndex(
+        name=name or _default_name(field, path),
+        kind=kind.name,
+        metric=metric,
+        params=_echo(pairs, given, metric),
+        json_path=path,
+    )
+    return _beside(existing, field, wanted)
+
+
+def build_params(index: IndexInfo) -> Params:
+    """Return the parameters to build an index with: what its creator passed, AUTOINDEX's preset, defaults elsewhere."""
+    return _parse_build(INDEX_KINDS[index.kind], flattened(index.params))
+
+
+def flattened(extra_params: _Extra) -> dict[str, Any]:
+    """Return the parameters by key, those inside the JSON object "params" beside the others.
+
+    raises  InvalidParameter for a key given twice, or a "params" that isn't a JSON object
+    """
+    given: dict[str, Any] = {}
+    for key, value in _pairs(extra_params):
+        for inner, item in _nested(value).items() if key == NESTED else ((key, value),):
+            if inner in given and str(given[inner]) != str(item):
+                raise InvalidParameter(f"duplicated index param (key={inner}) (value={item}) found")
+            given[inner] = item
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _pairs(extra_params: _Extra) -> Pairs:
+    """Return the pairs in order; InvalidParameter when one key comes twice, ParameterTooLarge past the limit."""
+    pairs = tuple(extra_params.items() if isinstance(extra_params, Mapping) else extra_params)
+    seen: set[str] = set()
+    for key, value in pairs:
+        if key in seen:
+            raise InvalidParameter(f"duplicated index param (key={key}) (value={value}) found")
+        seen.add(key)
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in pairs)
+    if size > limits.INDEX_PARAM_BYTES:
+        raise ParameterTooLarge(f"index params of {size} bytes exceed the limit of {limits.INDEX_PARAM_BYTES} bytes")
+    return pairs
+
+
+def _nested(text: str) -> dict[str, Any]:
+    try:
+        values = orjson.loads(text) if text.strip() else {}
+    except orjson.JSONDecodeError:
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidParameter(f"index params should be a JSON object, got: {text}")
+    return values
+
+
+# --- the kind ---
+
+
+def _vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric]:
+    """Return kind and metric for a vector field, checked in Milvus' order: metric, type, whether they go together."""
+    index_type = str(given.get(INDEX_TYPE, ""))
+    if index_type in ("", AUTOINDEX):
+        return _auto_vector_kind(field, given)
+    if METRIC_TYPE not in given:
+        raise InvalidParameter("metric type not set for vector index")
+    metric = _metric(field, str(given[METRIC_TYPE]))
+    if index_type in SCALAR_TYPES:
+        raise InvalidParameter(f"{index_type} are not supported on {field.type.label} field")
+    kind = _registered(index_type)
+    if field.type not in kind.fields:
+        raise InvalidParameter(f"data type {field.type.label} can't build with this index {index_type}")
+    return kind, metric
+
+
+def _auto_vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric]:
+    if given.keys() - {INDEX_TYPE, METRIC_TYPE}:
+        raise InvalidParameter("only metric type can be passed when use AutoIndex")
+    kind = suitable_kind(field.type)
+    if kind is None:
+        raise InvalidParameter(f"data type {field.type.label} can't build with this index {AUTOINDEX}")
+    return kind, _metric(field, str(given.get(METRIC_TYPE) or kind.default_metric(field.type)))
+
+
+def _scalar_kind(field: Field, given: dict[str, Any]) -> IndexKind:
+    index_type = str(given.get(INDEX_TYPE) or AUTOINDEX)
+    if field.type is DataType.TEXT:
+        raise InvalidParameter("TEXT field does not support user-created scalar index")
+    registered = INDEX_KINDS.find(index_type)
+    if index_type in VECTOR_TYPES or (registered is not None and registered.family == "vector"):
+        mismatch = f"data type {field.type.label} can't build with this index {index_type}"
+        raise InvalidParameter(f"index {index_type} only supports vector data type: {mismatch}")
+    kind = _registered(index_type)
+    if field.type not in kind.fields:
+        raise InvalidParameter(f"data type {field.type.label} can't build with this index {index_type}")
+    return kind
+
+
+def _registered(index_type: str) -> IndexKind:
+    """Return the kind of exactly that name; Milvus' names know upper and lower case."""
+    kind = INDEX_KINDS.find(index_type)
+    if kind is None or kind.name != index_type:
+        raise invalid_type(index_type)
+    return kind
+
+
+def _metric(field: Field, text: str) -> Metric:
+    """Return the metric; InvalidParameter, in the words of the field's family, when it isn't one of that family."""
+    family, metrics = _FAMILIES[field.type]
+    metric = next((metric for metric in metrics if metric == text), None)
+    if metric is not None:
+        return metric
+    if field.type is not DataType.SPARSE_FLOAT_VECTOR:
+        names = " ".join(metrics)
+        raise InvalidParameter(f"{family} vector index does not support metric type: {text}, supported: [{names}]")
+    if text == "BM25":
+        raise InvalidParameter("only BM25 Function output field support BM25 metric type")
+    raise InvalidParameter(f"only IP&BM25 is the supported metric type for sparse index, got {text}")
+
+
+_FAMILIES: Final[Mapping[DataType, tuple[str, tuple[Metric, ...]]]] = {
+    DataType.FLOAT_VECTOR: ("float", FLOAT_METRICS),
+    DataType.FLOAT16_VECTOR: ("float", FLOAT_METRICS),
+    DataType.BFLOAT16_VECTOR: ("float", FLOAT_METRICS),
+    DataType.INT8_VECTOR: ("int", FLOAT_METRICS),
+    DataType.BINARY_VECTOR: ("binary", BINARY_METRICS),
+    DataType.SPARSE_FLOAT_VECTOR: ("sparse", SPARSE_METRICS),
+}
+
+
+# --- parameters ---
+
+
+def _parse_build(kind: IndexKind, given: dict[str, Any]) -> Params:
+    chosen = given.get(INDEX_TYPE, "") not in ("", AUTOINDEX)
+    return kind.build_params.parse(given if chosen else PRESETS.get(kind.name, {}))
+
+
+def _check_properties(given: dict[str, Any]) -> None:
+    value = given.get(MMAP_ENABLED, "true")
+    if str(value).lower() not in ("true", "false"):
+        raise InvalidParameter(f"invalid {MMAP_ENABLED} value: {value}, expected: true, false")
+
+
+def _json_path(field: Field, given: dict[str, Any]) -> str:
+    """Return the path that an index on a JSON field covers, the whole field by default; "" for other fields."""
+    if field.type is not DataType.JSON:
+        return ""
+    if JSON_CAST_TYPE not in given:
+        raise MissingParameter("json index must specify cast type")
+    cast = str(given[JSON_CAST_TYPE])
+    if cast.upper() not in CAST_TYPES:
+        raise InvalidParameter(f"json_cast_type {cast} is not supported, supported: [{' '.join(CAST_TYPES)}]")
+    return str(given.get(JSON_PATH) or field.name)
+
+
+def _echo(pairs: Pairs, given: dict[str, Any], metric: Metric | None) -> Pairs:
+    if given.get(INDEX_TYPE, "") not in ("", AUTOINDEX):
+        return pairs
+    others = tuple(pair for pair in pairs if pair[0] not in (INDEX_TYPE, METRIC_TYPE, NESTED))
+    nested = tuple(pair for pair in pairs if pair[0] == NESTED and metric is None)
+    spelled = () if metric is None else ((METRIC_TYPE, metric.value),)
+    return ((INDEX_TYPE, AUTOINDEX), *spelled, *others, *nested)
+
+
+# --- names, and what is already there ---
+
+
+def _checked_name(name: str) -> str:
+    """Return the name without surrounding spaces; empty asks for the default."""
+    name = name.strip()
+    if not name:
+        return ""
+    if len(name.encode()) > limits.NAME_BYTES:
+        reason = f"The length of a index name must be less than {limits.NAME_BYTES} characters."
+    elif not (name[0] == "_" or (name[0].isascii() and name[0].isalpha())):
+        reason = "The first character of an index name must be an underscore or letter."
+    elif not _INDEX_NAME.fullmatch(name):
+        reason = "Index name can only contain numbers, letters, and underscores."
+    else:
+        return name
+    raise InvalidParameter(f"Invalid index name: {name}. {reason}")
+
+
+def _default_name(field: Field, path: str) -> str:
+    return field.name + path.removeprefix(field.name) if path else field.name
+
+
+def _beside(existing: Sequence[IndexInfo], field: Field, wanted: ResolvedIndex) -> ResolvedIndex:
+    """Return ``wanted``, with the equal index when there is one; InvalidParameter when another stands in its way."""
+    for index in existing:
+        same_place = index.field == field.id and index.json_path == wanted.json_path
+        if index.name == wanted.name:
+            if same_place and _same_definition(index, wanted):
+                return _taken(index)
+            raise InvalidParameter(f"at most one distinct index is allowed per field, index {index.name} differs")
+        if same_place:
+            raise InvalidParameter(
+                "CreateIndex failed: creating multiple indexes on same field is not supported, "
+                f"field {field.name} has index {index.name}"
+            )
+    return wanted
+
+
+def _taken(index: IndexInfo) -> ResolvedIndex:
+    return ResolvedIndex(
+        name=index.name,
+        kind=index.kind,
+        metric=index.metric,
+        params=index.params,
+        json_path=index.json_path,
+        existing=index,
+    )
+
+
+def _same_definition(index: IndexInfo, wanted: ResolvedIndex) -> bool:
+    return (index.kind, index.metric) == (wanted.kind, wanted.metric) and _meaning(index.params) == _meaning(
+        wanted.params
+    )
+
+
+def _meaning(params: Pairs) -> dict[str, str]:
+    return {key: str(value) for key, value in flattened(params).items() if key not in PROPERTIES}

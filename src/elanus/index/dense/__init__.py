@@ -1,0 +1,1 @@
+"""Indexes over dense vectors: scans, inverted lists and graphs."""
