@@ -1,0 +1,184 @@
+"""Writes: insert, upsert, delete, flush."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from elanus.engine.instance import Instance
+
+from elanus.collection.collection import Collection, Flushed
+from elanus.engine.base import CollectionName, Command, handles
+from elanus.engine.loaded import check_loaded
+from elanus.engine.reads import expired, read_at
+from elanus.expr import always_true
+from elanus.ingest.prepare import prepare_insert, prepare_upsert
+from elanus.ingest.route import KEYED
+from elanus.model.columns import Column, arrow_type
+from elanus.model.errors import InvalidParameter, PartitionNotFound, SchemaMismatch
+from elanus.model.ids import PartitionId
+from elanus.model.manifest import DEFAULT_PARTITION, Manifest
+from elanus.model.time import Timestamp
+from elanus.query.merge import gather_keys
+from elanus.query.plan import Where, bind_filter
+from elanus.query.readers import readers
+from elanus.query.select import select_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did.
+
+    keys    the primary keys of the rows, int64 or large_string, in request order; empty for a delete
+    count   rows inserted, upserted or deleted
+    at      the write's timestamp
+    """
+
+    keys: pa.Array
+    count: int
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(Command[Written]):
+    """Add rows; a row whose key exists replaces the old one.
+
+    columns           what came, one a field, by name; each ``Column.field`` is the schema's own
+    schema_timestamp  the schema stamp that the client believes in, 0 for none
+    """
+
+    collection: CollectionName
+    columns: Sequence[Column]
+    num_rows: int
+    partition: str = ""
+    schema_timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert(Insert):
+    """Insert or replace rows by primary key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Command[Written]):
+    """Delete the rows that a filter selects."""
+
+    collection: CollectionName
+    filter: str
+    partition: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flush(Command[Mapping[str, Flushed]]):
+    """Seal and write what is in memory of the named collections; answers when it is in files. Keyed as asked."""
+
+    database: str
+    collections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlushAll(Command[Timestamp]):
+    """Flush every collection of a database (of all databases when it is empty)."""
+
+    database: str
+
+
+# --- handlers ---
+
+
+@handles(Insert)
+def insert(instance: Instance, command: Insert) -> Written:
+    """Check, complete, route, log, apply, acknowledge."""
+    collection, partition = _target(instance, command)
+    batch = prepare_insert(collection.manifest, command.columns, command.num_rows, instance.services.clock)
+    at = collection.insert(partition, batch)
+    return Written(batch[collection.manifest.schema.primary.id].data, batch.num_rows, at)
+
+
+@handles(Upsert)
+def upsert(instance: Instance, command: Upsert) -> Written:
+    """Insert the rows; the old rows of their keys die in the same step."""
+    collection, partition = _target(instance, command)
+    manifest = collection.manifest
+    batch, replaced = prepare_upsert(manifest, command.columns, command.num_rows, instance.services.clock)
+    keys = batch[manifest.schema.primary.id]
+    at = collection.insert(partition, batch, None if replaced is keys else replaced.data)
+    return Written(keys.data, batch.num_rows, at)
+
+
+@handles(Delete)
+def delete(instance: Instance, command: Delete) -> Written:
+    """Delete the keys that the filter lists, or those of the rows that it selects."""
+    collection = instance.collection(command.collection)
+    manifest = collection.manifest
+    where = bind_filter(manifest.schema, command.filter, command.values, plan="delete")
+    if where.expression is None or always_true(where.expression):
+        raise InvalidParameter(f"delete plan can't be empty or always true : {command.filter}")
+    _named_partition(manifest, command.partition)
+    if where.keys is not None and not command.partition:
+        keys = where.keys.unique()
+    else:
+        keys = _matching_keys(instance, collection, command, where)
+    at = collection.delete(keys) if len(keys) else instance.services.clock.now()
+    return Written(pa.array([], type=arrow_type(manifest.schema.primary)), len(keys), at)
+
+
+@handles(Flush)
+def flush(instance: Instance, command: Flush) -> Mapping[str, Flushed]:
+    """Write what is in memory of each collection to files."""
+    if not command.collections:
+        raise InvalidParameter("flush needs at least one collection name")
+    opened = {name: instance.collection(CollectionName(command.database, name)) for name in command.collections}
+    return {name: collection.flush() for name, collection in opened.items()}
+
+
+@handles(FlushAll)
+def flush_all(instance: Instance, command: FlushAll) -> Timestamp:
+    """Write what is in memory of every collection to files."""
+    at = instance.services.clock.now()
+    for collection in instance.open_collections(command.database):
+        collection.flush()
+    return at
+
+
+# --- where rows go ---
+
+
+def _target(instance: Instance, command: Insert) -> tuple[Collection, PartitionId]:
+    collection = instance.collection(command.collection)
+    manifest = collection.manifest
+    if command.schema_timestamp and command.schema_timestamp != manifest.updated_at:
+        raise SchemaMismatch(collection=command.collection.name)
+    named = _named_partition(manifest, command.partition)
+    if named is not None:
+        return collection, named
+    if manifest.schema.partition_key is not None:
+        return collection, KEYED
+    return collection, manifest.partitions_by_name[DEFAULT_PARTITION].id
+
+
+def _named_partition(manifest: Manifest, name: str) -> PartitionId | None:
+    """Return the partition that a write names, None when it names none."""
+    if not name:
+        return None
+    if manifest.schema.partition_key is not None:
+        raise InvalidParameter("not support manually specifying the partition names if partition key mode is used")
+    if name not in manifest.partitions_by_name:
+        raise PartitionNotFound(partition=name)
+    return manifest.partitions_by_name[name].id
+
+
+def _matching_keys(instance: Instance, collection: Collection, command: Delete, where: Where) -> pa.Array:
+    """Return the primary keys of the visible rows that a filter selects."""
+    names = (command.partition,) if command.partition else ()
+    partitions = check_loaded(collection.manifest, command.collection.name, names)
+    at = read_at(collection)
+    pinned = readers(collection.view, at, where, expired=expired(instance, collection), partitions=partitions)
+    primary = collection.manifest.schema.primary
+    selected = select_rows(pinned, primary.id, 0, None)
+    if not selected.segments:
+        return pa.array([], type=arrow_type(primary))
+    return gather_keys(selected.segments, selected.parts, selected.rows, primary.id)

@@ -1,0 +1,46 @@
+"""What a read sees: the timestamp of each shard, and what has expired."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from elanus.engine.instance import Instance
+
+from elanus.collection.collection import Collection
+from elanus.model.errors import DeadlineExceeded
+from elanus.model.time import Timestamp, compose, physical_ms
+from elanus.query.request import DEFAULT_CONSISTENCY, Consistency
+
+MAX_WAIT_S = 60
+"""How long a read waits for its guarantee timestamp to come."""
+
+TTL = "collection.ttl.seconds"
+
+
+def read_at(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) -> list[Timestamp]:
+    """Return for each shard the timestamp to read at: everything acknowledged, whatever less a level asks for.
+
+    A guarantee that lies in the future is waited for; DeadlineExceeded when it lies too far ahead.
+    """
+    if consistency.guarantee:
+        _wait_until(physical_ms(consistency.guarantee))
+    return [collection.published(shard) for shard in range(collection.manifest.shards)]
+
+
+def _wait_until(unix_ms: int) -> None:
+    missing_s = unix_ms / 1000 - time.time()
+    if missing_s > MAX_WAIT_S:
+        raise DeadlineExceeded(
+            f"the guarantee timestamp lies {missing_s:.0f} s ahead; at most {MAX_WAIT_S} s are waited"
+        )
+    if missing_s > 0:
+        threading.Event().wait(missing_s)
+
+
+def expired(instance: Instance, collection: Collection) -> Timestamp:
+    """Return the time up to which rows have expired, 0 when they don't."""
+    seconds = int(collection.manifest.property_map.get(TTL, "0"))
+    if seconds <= 0:
+        return Timestamp(0)
+    return compose(physical_ms(instance.services.clock.now()) - seconds * 1000)

@@ -1,0 +1,161 @@
+"""Reads: vector search, query by filter, count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from elanus.engine.instance import Instance
+from numpy.typing import NDArray
+
+from elanus.engine.base import CollectionName, Command, handles
+from elanus.engine.loaded import check_loaded
+from elanus.engine.reads import expired, read_at
+from elanus.model.bitset import Bitset
+from elanus.model.columns import arrow_type
+from elanus.model.errors import InvalidParameter
+from elanus.model.limits import RESULT_BYTES
+from elanus.model.schema import Field, Schema
+from elanus.model.time import Timestamp
+from elanus.model.types import DataType
+from elanus.query.execute import search_segments
+from elanus.query.fetch import fetch
+from elanus.query.merge import merge
+from elanus.query.plan import Where, check_queries, plan_query, plan_search, search_key
+from elanus.query.readers import readers
+from elanus.query.request import (
+    Consistency,
+    OutputColumn,
+    Queries,
+    QueryRequest,
+    QueryResult,
+    SearchRequest,
+    SearchResult,
+)
+from elanus.query.select import count_rows, select_rows
+from elanus.segment.base import SegmentReader
+from elanus.segment.view import View
+
+__all__ = ["Consistency", "OutputColumn", "Queries", "Query", "QueryResult", "Search", "SearchResult"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search(SearchRequest, Command[SearchResult]):
+    """Find the nearest rows of a collection."""
+
+    collection: CollectionName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query(QueryRequest, Command[QueryResult]):
+    """Return the rows of a collection that a filter selects, ascending by primary key; or their number."""
+
+    collection: CollectionName
+
+
+@handles(Search)
+def search(instance: Instance, command: Search) -> SearchResult:
+    """Plan, pin a view, search its segments, merge, fetch the winners' fields."""
+    collection = instance.collection(command.collection)
+    manifest = collection.manifest
+    plan = collection.search_plans.get(manifest, search_key(command), lambda: plan_search(manifest, command))
+    partitions = check_loaded(manifest, command.collection.name, command.partitions)
+    at = read_at(collection, command.consistency)
+    view = collection.view
+    queries = command.queries or _stored_vectors(view, at, manifest.schema, plan.field, command.ids)
+    check_queries(queries, plan.field)
+    pinned = readers(
+        view,
+        at,
+        plan.where,
+        expired=expired(instance, collection),
+        partitions=partitions,
+        ignore_growing=plan.ignore_growing,
+    )
+    found = search_segments(plan, queries, pinned)
+    primary = manifest.schema.primary
+    merged = merge(found, queries.nq, primary.id, _no_keys(primary), plan.offset, plan.limit)
+    batch = fetch([segment for segment, _ in found], merged.parts, merged.rows, plan.output.fields)
+    return SearchResult(
+        counts=merged.counts,
+        keys=merged.keys,
+        distances=merged.distances,
+        metric=plan.metric,
+        primary=primary,
+        columns=plan.output.columns(batch),
+        fields=plan.output.names,
+        at=max(at),
+        round_decimal=command.round_decimal,
+    )
+
+
+@handles(Query)
+def query(instance: Instance, command: Query) -> QueryResult:
+    """Plan, pin a view, select rows of its segments, order them by key, fetch the page."""
+    collection = instance.collection(command.collection)
+    manifest = collection.manifest
+    plan = plan_query(manifest, command)
+    partitions = check_loaded(manifest, command.collection.name, command.partitions)
+    at = read_at(collection, command.consistency)
+    pinned = readers(
+        collection.view,
+        at,
+        plan.where,
+        expired=expired(instance, collection),
+        partitions=partitions,
+        ignore_growing=plan.ignore_growing,
+    )
+    primary = manifest.schema.primary
+    if plan.counts:
+        return QueryResult((), (), primary, 0, max(at), count=count_rows(pinned))
+    selected = select_rows(pinned, primary.id, plan.offset, plan.limit)
+    batch = fetch(selected.segments, selected.parts, selected.rows, plan.output.fields)
+    if batch.num_bytes > RESULT_BYTES:
+        raise InvalidParameter(f"query results exceed the maxOutputSize Limit {RESULT_BYTES}, got {batch.num_bytes}")
+    return QueryResult(plan.output.columns(batch), plan.output.names, primary, batch.num_rows, max(at))
+
+
+def _no_keys(primary: Field) -> pa.Array:
+    return pa.array([], type=arrow_type(primary))
+
+
+# --- search by primary key ---
+
+
+def _stored_vectors(view: View, at: Sequence[Timestamp], schema: Schema, field: Field, ids: pa.Array | None) -> Queries:
+    """Return the stored vectors of primary keys, in their order."""
+    if ids is None or not len(ids):
+        raise InvalidParameter("a search needs query vectors or primary keys")
+    if ids.type != arrow_type(schema.primary):
+        kind = "int64" if schema.primary.type is DataType.INT64 else "varchar"
+        raise InvalidParameter(f"primary key is {kind}, but IDs type mismatch")
+    if pc.count_distinct(ids).as_py() != len(ids):
+        raise InvalidParameter("duplicate IDs found in search request")
+    where = Where(keys=ids)
+    found = [(segment, _rows_in(segment, ids, rows)) for segment, rows in readers(view, at, where)]
+    parts = np.full(len(ids), -1, dtype=np.int64)
+    rows_of = np.full(len(ids), -1, dtype=np.int64)
+    for part, (_, rows) in enumerate(found):
+        parts[rows >= 0] = part
+        rows_of[rows >= 0] = rows[rows >= 0]
+    if (parts < 0).any():
+        missing = ids.filter(pa.array(parts < 0)).to_pylist()
+        listed = ", ".join(str(key) for key in missing[:10])
+        raise InvalidParameter(f"some of the provided primary key IDs do not exist: missing IDs = [{listed}]")
+    column = fetch([segment for segment, _ in found], parts, rows_of, [field])[field.id]
+    if column.data.null_count:
+        raise InvalidParameter(f"some of the provided primary keys have no vector in field {field.name}")
+    if field.type is DataType.SPARSE_FLOAT_VECTOR:
+        return Queries(field.type, len(ids), sparse=column.data)
+    return Queries(field.type, len(ids), matrix=column.matrix())
+
+
+def _rows_in(segment: SegmentReader, ids: pa.Array, kept: Bitset | None) -> NDArray[np.int64]:
+    """Return the kept row of each key, int64, -1 where the segment has none."""
+    rows = segment.rows_of(ids)
+    if kept is not None:
+        rows[~kept.mask()[rows]] = -1
+    return rows
