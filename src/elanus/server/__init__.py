@@ -1,0 +1,1 @@
+"""One port: bytes from the network in, a command to the engine, bytes out."""

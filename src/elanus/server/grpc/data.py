@@ -1,0 +1,129 @@
+"""Writes: insert, upsert, delete. Columns are decoded straight from the request's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elanus._native.codec import Span, decode_field_data, encode_longs, split_message
+from elanus.engine import data
+from elanus.engine.schemas import GetSchema
+from elanus.model.columns import Column
+from elanus.model.errors import InvalidParameter
+from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
+from elanus.server.grpc import messages as pb
+from elanus.server.grpc.codecs import decode_column
+from elanus.server.grpc.outputs import encode_keys
+from elanus.server.grpc.pairs import unavailable
+from elanus.server.grpc.rpc import Call, rpc
+from elanus.server.grpc.templates import template_values
+
+FIELDS_DATA = 5
+RESULT_IDS = 2
+RESULT_SUCC_INDEX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An insert or upsert: the request without its columns, and where they lie in the bytes."""
+
+    request: Any
+    body: bytes
+    spans: Sequence[Span]
+
+
+def _parse_insert(body: bytes) -> Rows:
+    rest, spans = split_message(body, FIELDS_DATA)
+    return Rows(pb.InsertRequest.FromString(rest), body, spans)
+
+
+def _parse_upsert(body: bytes) -> Rows:
+    rest, spans = split_message(body, FIELDS_DATA)
+    return Rows(pb.UpsertRequest.FromString(rest), body, spans)
+
+
+def _mark_failed(rows: Rows, reply: Any) -> None:
+    # A count that the bytes can't hold must not become an answer of its size.
+    reply.err_index.extend(range(min(rows.request.num_rows, len(rows.body))))
+
+
+@rpc("Insert", pb.InsertRequest, pb.MutationResult, parse=_parse_insert, failed=_mark_failed)
+def insert(rows: Rows, call: Call) -> bytes:
+    """Add rows."""
+    written = call.run(data.Insert(**_arguments(rows, call)))
+    return _written(written, insert_cnt=written.count)
+
+
+@rpc("Upsert", pb.UpsertRequest, pb.MutationResult, parse=_parse_upsert, failed=_mark_failed)
+def upsert(rows: Rows, call: Call) -> bytes:
+    """Insert or replace rows by primary key."""
+    if rows.request.partial_update or any(entry.op for entry in rows.request.field_ops):
+        raise unavailable("upsert with partial_update or field_ops")
+    written = call.run(data.Upsert(**_arguments(rows, call)))
+    count = written.count
+    return _written(written, insert_cnt=count, delete_cnt=count, upsert_cnt=count)
+
+
+def _arguments(rows: Rows, call: Call) -> dict[str, Any]:
+    request = rows.request
+    if request.namespace:
+        raise unavailable("namespace")
+    collection = call.collection(request)
+    schema = call.run(GetSchema(collection, request.schema_timestamp))
+    return {
+        "collection": collection,
+        "columns": _columns(rows, schema),
+        "num_rows": request.num_rows,
+        "partition": request.partition_name,
+        "schema_timestamp": request.schema_timestamp,
+    }
+
+
+def _columns(rows: Rows, schema: Schema) -> list[Column]:
+    columns: dict[str, Column] = {}
+    for start, end in rows.spans:
+        raw = decode_field_data(rows.body, start, end)
+        field = _field(schema, raw.name, is_dynamic=raw.is_dynamic)
+        if field.name in columns:
+            raise InvalidParameter(f"duplicated field {field.name} found")
+        columns[field.name] = decode_column(field, raw)
+    return list(columns.values())
+
+
+def _field(schema: Schema, name: str, *, is_dynamic: bool) -> Field:
+    """Return the field that a column is for; columns are matched by name, the dynamic one by its mark."""
+    if is_dynamic or name == DYNAMIC_FIELD:
+        if schema.dynamic is None:
+            raise InvalidParameter(f"without dynamic schema enabled, the field name cannot be set to {DYNAMIC_FIELD}")
+        return schema.dynamic
+    field = schema.find(name)
+    if field is None:
+        raise InvalidParameter(f"fieldName {name} not exist in collection schema")
+    return field
+
+
+def _written(written: data.Written, **counts: int) -> bytes:
+    """Return the reply; keys and row numbers are encoded natively and merge into the message."""
+    reply = pb.MutationResult(timestamp=written.at, **counts)
+    reply.status.SetInParent()
+    rows = np.arange(len(written.keys), dtype=np.int64)
+    head: bytes = reply.SerializeToString()
+    return head + encode_keys(RESULT_IDS, written.keys) + encode_longs(RESULT_SUCC_INDEX, rows)
+
+
+@rpc("Delete", pb.DeleteRequest, pb.MutationResult)
+def delete(request: Any, call: Call) -> Any:
+    """Delete the rows that a filter selects."""
+    if request.namespace:
+        raise unavailable("namespace")
+    command = data.Delete(
+        call.collection(request),
+        request.expr,
+        request.partition_name,
+        template_values(request.expr_template_values),
+    )
+    written = call.run(command)
+    return pb.MutationResult(IDs=pb.IDs(), delete_cnt=written.count, timestamp=written.at)

@@ -1,0 +1,65 @@
+"""Query by filter, and counting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from elanus._native.codec import encode_field_data, wrap
+from elanus.engine import search as engine
+from elanus.model import limits
+from elanus.model.errors import InvalidParameter
+from elanus.model.types import DataType
+from elanus.server.grpc import messages as pb
+from elanus.server.grpc.outputs import encode_outputs
+from elanus.server.grpc.pairs import pairs_from, unavailable
+from elanus.server.grpc.params import consistency, parse_query
+from elanus.server.grpc.rpc import Call, rpc
+from elanus.server.grpc.templates import template_values
+
+COUNT = "count(*)"
+RESULT_FIELDS = 2
+
+
+@rpc("Query", pb.QueryRequest, pb.QueryResults)
+def query(request: Any, call: Call) -> bytes:
+    """Return the rows that a filter selects, or their number."""
+    if request.HasField("namespace"):
+        raise unavailable("query with namespace")
+    params = parse_query(dict(pairs_from(request.query_params)))
+    command = engine.Query(
+        collection=call.collection(request),
+        filter=request.expr,
+        limit=params.limit,
+        offset=params.offset,
+        values=template_values(request.expr_template_values),
+        output_fields=tuple(request.output_fields),
+        partitions=tuple(request.partition_names),
+        ignore_growing=params.ignore_growing,
+        consistency=consistency(request),
+    )
+    return encode_result(call.run(command), request.collection_name)
+
+
+def encode_result(result: engine.QueryResult, collection: str) -> bytes:
+    """Return a ``QueryResults`` message; columns are encoded natively and merge into it."""
+    if result.count is None:
+        fields, columns = result.fields, encode_outputs(RESULT_FIELDS, result.columns)
+    else:
+        fields, columns = (COUNT,), wrap(RESULT_FIELDS, [_count_column(result.count)])
+    if len(columns) > limits.RESULT_BYTES:
+        raise InvalidParameter(f"query results exceed the maxOutputSize Limit {limits.RESULT_BYTES}")
+    head = pb.QueryResults(
+        status=pb.Status(),
+        collection_name=collection,
+        output_fields=fields,
+        session_ts=result.at,
+        primary_field_name=result.primary.name,
+    )
+    return bytes(head.SerializeToString()) + columns
+
+
+def _count_column(count: int) -> bytes:
+    values = np.array([count], dtype=np.int64)
+    return encode_field_data(name=COUNT, type=int(DataType.INT64), kind="long", values=values)
