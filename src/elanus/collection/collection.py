@@ -1,0 +1,398 @@
+"""A collection: its manifest, its shards, its view. Every change commits a manifest and swaps the view."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from elanus.collection.compaction import Merged
+from elanus.collection.maintenance import IndexProgress, Maintenance
+from elanus.collection.services import Services
+from elanus.ingest.flush import FlushOutcome, write_frozen
+from elanus.ingest.prepare import keys_are_fresh
+from elanus.ingest.route import by_shard
+from elanus.ingest.shard import Pending, Shard
+from elanus.model.columns import ColumnBatch
+from elanus.model.errors import CollectionNotFound
+from elanus.model.ids import CollectionId, PartitionId, SegmentId
+from elanus.model.manifest import FileInfo, IndexFile, IndexInfo, Manifest, SegmentInfo
+from elanus.model.time import Timestamp, physical_ms
+from elanus.query.cache import PlanCache
+from elanus.query.plan import SearchPlan
+from elanus.segment.deletes import Tombstones
+from elanus.segment.files import SegmentFiles
+from elanus.segment.growing import GrowingSegment
+from elanus.segment.sealed import SealedSegment
+from elanus.segment.view import View, ViewCell
+from elanus.segment.writer import SegmentWriter
+from elanus.storage.manifest import ManifestLog
+from elanus.storage.scoped import ScopedStore
+from elanus.storage.store import ObjectStore
+from elanus.storage.wal import ShardId
+
+log = logging.getLogger("elanus.collection")
+
+
+DATA_FOLDERS = ("segments/", "deletes/", "index/")
+
+
+def home(collection_id: CollectionId) -> str:
+    """Return the folder of a collection in the store."""
+    return f"collections/{collection_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """The sealed segments after a flush, and the timestamp up to which everything is in files."""
+
+    segments: tuple[SegmentId, ...]
+    at: Timestamp
+
+
+class Collection:
+    """One open collection.
+
+    Locks, outermost first: ``_flushing`` (one flush or merge at a time), ``_committing`` (one manifest commit at a
+    time), then the shards' locks in order. Readers take none.
+    """
+
+    def __init__(self, services: Services, manifest: Manifest) -> None:
+        self.id = manifest.id
+        self.services = services
+        self.store: ObjectStore = ScopedStore(services.store, home(manifest.id))
+        self.writer = SegmentWriter(self.store, services.settings.segment)
+        self._log = ManifestLog(self.store)
+        self._flushing = threading.RLock()
+        self._committing = threading.RLock()
+        self._closed = False
+        self.search_plans: PlanCache[SearchPlan] = PlanCache()
+        self._cell = ViewCell(self._view_of(manifest))
+        self._shards = tuple(self._shard(number) for number in range(manifest.shards))
+        self.maintenance = Maintenance(self)
+
+    @classmethod
+    def create(cls, services: Services, manifest: Manifest) -> Self:
+        """Commit the first version of a new collection and return it open."""
+        first = replace(manifest, version=1, checkpoints=(manifest.created_at,) * manifest.shards)
+        ManifestLog(ScopedStore(services.store, home(manifest.id))).commit(first)
+        return cls(services, first)
+
+    @classmethod
+    def open(cls, services: Services, collection_id: CollectionId) -> Self:
+        """Open a collection at its newest manifest and apply what the log holds beyond its checkpoints."""
+        manifest = ManifestLog(ScopedStore(services.store, home(collection_id))).latest()
+        collection = cls(services, manifest)
+        collection._sweep_unnamed()
+        for shard in collection._shards:
+            shard.replay(manifest.checkpoints[shard.id.number])
+        collection.nudge()
+        return collection
+
+    def _shard(self, number: int) -> Shard:
+        published = self._cell.view.manifest.checkpoints[number]
+        return Shard(ShardId(self.id, number), self._cell, self.services.wal, self.services.clock, published)
+
+    def _view_of(self, manifest: Manifest) -> View:
+        shards = range(manifest.shards)
+        sealed = tuple(
+            tuple(self.seal(info, manifest) for info in manifest.segments if info.shard == shard) for shard in shards
+        )
+        return View(manifest, growing=((),) * manifest.shards, sealed=sealed)
+
+    def seal(self, info: SegmentInfo, manifest: Manifest, tombstones: Tombstones | None = None) -> SealedSegment:
+        """Return the runtime of a sealed segment."""
+        return SealedSegment(info, manifest.schema, SegmentFiles(self.store), tombstones, self.discard_index_file)
+
+    # --- what readers and handlers look at ---
+
+    @property
+    def manifest(self) -> Manifest:
+        """The current manifest."""
+        return self._cell.view.manifest
+
+    @property
+    def view(self) -> View:
+        """The current view."""
+        return self._cell.view
+
+    def published(self, shard: int) -> Timestamp:
+        """Return up to where reads of a shard see its writes."""
+        return self._shards[shard].published
+
+    def stored_rows(self, partition: PartitionId | None = None) -> int:
+        """Return how many rows are stored, deleted ones included until they are compacted away."""
+        view = self._cell.view
+        segments: tuple[GrowingSegment | SealedSegment, ...] = (*view.all_growing(), *view.all_sealed())
+        return sum(segment.num_rows for segment in segments if partition in (None, segment.partition))
+
+    # --- writes ---
+
+    def insert(self, partition: PartitionId, batch: ColumnBatch, replaced: pa.Array | None = None) -> Timestamp:
+        """Store a complete batch; returns its timestamp once it is durable and visible."""
+        manifest = self.manifest
+        keys = batch[manifest.schema.primary.id].data
+        with self._shards_locked() if replaced is not None or manifest.shards > 1 else nullcontext():
+            pending = [
+                (shard, shard.insert(partition, part, fresh=keys_are_fresh(manifest)))
+                for shard, part in self._by_shard(keys, batch)
+            ]
+            # The new rows come first in the log: a crash in between leaves both versions, never none.
+            if replaced is not None:
+                pending += self._delete(replaced)
+        return self._settle(pending)
+
+    def delete(self, keys: pa.Array) -> Timestamp:
+        """Delete primary keys; returns the timestamp once it is durable and visible."""
+        return self._settle(self._delete(keys))
+
+    def _by_shard(self, keys: pa.Array, batch: ColumnBatch) -> Iterator[tuple[Shard, ColumnBatch]]:
+        for number, rows in by_shard(keys, len(self._shards)):
+            yield self._shards[number], batch if rows is None else batch.take(rows)
+
+    def _delete(self, keys: pa.Array) -> list[tuple[Shard, Pending]]:
+        return [
+            (self._shards[number], self._shards[number].delete(keys if rows is None else keys.take(pa.array(rows))))
+            for number, rows in by_shard(keys, len(self._shards))
+        ]
+
+    def _settle(self, pending: Sequence[tuple[Shard, Pending]]) -> Timestamp:
+        """Wait until every part is on disk, then let readers see all of them."""
+        for shard, write in pending:
+            shard.sync(write.ticket)
+        for shard, write in pending:
+            shard.publish(write.at)
+        if self._growing_bytes() >= self.services.settings.segment.seal_bytes:
+            self.services.jobs.submit((self.id, "flush"), self.flush)
+        return max(write.at for _, write in pending)
+
+    @contextmanager
+    def _shards_locked(self) -> Iterator[None]:
+        with ExitStack() as locks:
+            for shard in self._shards:
+                locks.enter_context(shard.lock)
+            yield
+
+    def _growing_bytes(self) -> int:
+        return sum(segment.nbytes for segment in self._cell.view.all_growing() if not segment.frozen)
+
+    # --- commits ---
+
+    def commit(self, change: Callable[[Manifest], Manifest]) -> Manifest:
+        """Apply a change to the newest manifest, make it durable, and let readers see it."""
+        return self._commit(change, lambda view: view)
+
+    def _commit(self, change: Callable[[Manifest], Manifest], install: Callable[[View], View]) -> Manifest:
+        with self._committing:
+            if self._closed:
+                raise CollectionNotFound(collection=self.id)
+            current = self.manifest
+            changed = change(current)
+            if changed == current:
+                return current
+            manifest = replace(changed, version=current.version + 1)
+            self._log.commit(manifest)
+            with self._shards_locked():
+                self._cell.swap(lambda view: self._under(install(view), manifest))
+        self._sweep(current, manifest)
+        self._log.prune()
+        self.nudge()
+        return manifest
+
+    def _under(self, view: View, manifest: Manifest) -> View:
+        """Return the view under a new manifest: segments it no longer names are gone, others learn of their files."""
+        infos = {info.id: info for info in manifest.segments}
+        kept = frozenset(manifest.partitions_by_id)
+        view = replace(view, manifest=manifest).without_partitions_but(kept)
+        sealed = tuple(tuple(s for s in shard if s.id in infos) for shard in view.sealed)
+        for segment in (segment for shard in sealed for segment in shard):
+            if segment.info != infos[segment.id]:
+                segment.update(infos[segment.id])
+        return replace(view, sealed=sealed)
+
+    def _sweep_unnamed(self) -> None:
+        """Remove the files of flushes, merges and builds that were cut short before their commit."""
+        named = {file.key for file in _files(self.manifest)}
+        found = (item.key for folder in DATA_FOLDERS for item in self.store.list(folder))
+        self.store.delete([key for key in found if key not in named])
+
+    def _sweep(self, old: Manifest, new: Manifest) -> None:
+        """Remove the files that only the old manifest named. Maps that readers hold stay valid on a local disk."""
+        gone = _files(old) - _files(new)
+        self.store.delete(sorted(file.key for file in gone))
+
+    # --- flush ---
+
+    def flush(self) -> Flushed:
+        """Write everything acknowledged so far to files."""
+        with self._flushing:
+            if not self._closed:
+                for shard in self._shards:
+                    self._flush_shard(shard)
+            manifest = self.manifest
+        return Flushed(tuple(info.id for info in manifest.segments), min(manifest.checkpoints))
+
+    def _flush_shard(self, shard: Shard) -> None:
+        sealed = self._cell.view.sealed[shard.id.number]
+        outcome = write_frozen(shard, sealed, self.writer, lambda: SegmentId(self.services.clock.now()))
+        checkpoint = self.manifest.checkpoints[outcome.shard]
+        if not outcome.written and not outcome.deletes and outcome.frozen.at <= checkpoint:
+            return
+        self._commit(outcome.apply, lambda view: self._install(view, outcome))
+        self.services.wal.release(shard.id, outcome.frozen.at)
+
+    def _install(self, view: View, outcome: FlushOutcome) -> View:
+        """Put sealed segments in the place of the growing ones; tombstones that came meanwhile move along."""
+        done = set(outcome.frozen.segments)
+        sealed = []
+        for written in outcome.written:
+            times = written.growing.tombstones.times(written.info.num_rows)[written.order]
+            dead = np.flatnonzero(times).astype(np.int64, copy=False)
+            sealed.append(self.seal(written.info, view.manifest, Tombstones.of(dead, times[dead])))
+        view = view.with_growing(outcome.shard, lambda old: (s for s in old if s not in done))
+        return view.with_sealed(outcome.shard, lambda old: (*old, *sealed))
+
+    # --- truncate, load, close ---
+
+    def truncate(self) -> None:
+        """Remove every row."""
+        with self._flushing, self._committing, self._shards_locked():
+            at = self.services.clock.now()
+            self._commit(
+                lambda manifest: replace(manifest, segments=(), checkpoints=(at,) * manifest.shards),
+                lambda view: replace(view, growing=((),) * len(view.growing), sealed=((),) * len(view.sealed)),
+            )
+            for shard in self._shards:
+                shard.publish(at)
+                self.services.wal.release(shard.id, at)
+
+    def load(self, partitions: Iterable[PartitionId]) -> None:
+        """Make partitions readable; what searches need is open when it returns."""
+        wanted = frozenset(partitions)
+        self.warm(wanted)
+        self._set_loaded(wanted, loaded=True)
+
+    def release(self, partitions: Iterable[PartitionId]) -> None:
+        """Make partitions unreadable and let go of their memory."""
+        released = frozenset(partitions)
+        self._set_loaded(released, loaded=False)
+        for segment in self._cell.view.all_sealed():
+            if segment.partition in released:
+                segment.cool()
+
+    def _set_loaded(self, partitions: frozenset[PartitionId], *, loaded: bool) -> None:
+        self.commit(
+            lambda manifest: manifest.with_partitions(
+                lambda partition: replace(partition, loaded=loaded) if partition.id in partitions else partition
+            )
+        )
+
+    def warm(self, partitions: frozenset[PartitionId]) -> None:
+        """Open and verify the files of some partitions."""
+        indexes = self.manifest.indexes
+        for segment in self._cell.view.all_sealed():
+            if segment.partition in partitions:
+                segment.warm(indexes)
+
+    # --- background ---
+
+    def tick(self) -> None:
+        """Look at the time: write growing rows to files when they are many enough for an index and old enough."""
+        settings = self.services.settings
+        oldest_ms = time.time() * 1000 - settings.segment.seal_after_s * 1000
+        for segment in self._cell.view.all_growing():
+            due = physical_ms(segment.first_at) <= oldest_ms
+            if due and not segment.frozen and segment.num_rows >= settings.jobs.index_min_rows:
+                self.services.jobs.submit((self.id, "flush"), self.flush)
+
+    def nudge(self) -> None:
+        """Have the background look for segments to merge and indexes to build."""
+        self.services.jobs.submit((self.id, "maintain"), self.maintenance.run)
+
+    def add_index_file(self, segment: SegmentId, file: IndexFile) -> None:
+        """Name a built index in the manifest; when its segment or index is gone meanwhile, its files go too."""
+
+        def change(manifest: Manifest) -> Manifest:
+            wanted = any(index.id == file.index for index in manifest.indexes)
+            info = next((info for info in manifest.segments if info.id == segment), None)
+            if info is None or not wanted:
+                return manifest
+            others = tuple(other for other in info.indexes if other.index != file.index)
+            return manifest.with_segment(replace(info, indexes=(*others, file)))
+
+        if file not in (f for info in self.commit(change).segments for f in info.indexes):
+            self.store.delete([part.key for part in file.files])
+
+    def discard_index_file(self, segment: SegmentId, file: IndexFile) -> None:
+        """Take a damaged index file out of the manifest, so that it is built anew."""
+
+        def change(manifest: Manifest) -> Manifest:
+            info = next((info for info in manifest.segments if info.id == segment), None)
+            if info is None or file not in info.indexes:
+                return manifest
+            return manifest.with_segment(replace(info, indexes=tuple(other for other in info.indexes if other != file)))
+
+        self.services.jobs.submit((self.id, "discard", file.index, segment), lambda: self._change(change))
+
+    def _change(self, change: Callable[[Manifest], Manifest]) -> None:
+        if not self._closed:
+            self.commit(change)
+
+    def replace_segments(self, shard: int, old: Sequence[SealedSegment], merged: Merged | None) -> None:
+        """Put one merged segment (None when no row is left) in the place of several."""
+        gone = {segment.id for segment in old}
+
+        def change(manifest: Manifest) -> Manifest:
+            kept = tuple(info for info in manifest.segments if info.id not in gone)
+            manifest = replace(manifest, segments=kept)
+            dropped = merged is None or merged.info.partition not in manifest.partitions_by_id
+            return manifest if merged is None or dropped else manifest.with_segment(merged.info)
+
+        def install(view: View) -> View:
+            new = [] if merged is None else [self.seal(merged.info, view.manifest, merged.tombstones())]
+            return view.with_sealed(shard, lambda all_: (*(s for s in all_ if s.id not in gone), *new))
+
+        self._commit(change, install)
+
+    def index_progress(self, index: IndexInfo) -> IndexProgress:
+        """Return how far an index is built."""
+        return self.maintenance.progress(index)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the collection takes no more work."""
+        return self._closed
+
+    @property
+    def flushing(self) -> threading.RLock:
+        """Held by whoever replaces segments: a flush, a merge, a truncate."""
+        return self._flushing
+
+    def close(self) -> None:
+        """Stop background work; nothing is written that isn't in the log."""
+        with self._committing:
+            self._closed = True
+        for job in ("maintain", "flush", "seal"):
+            self.services.jobs.forget((self.id, job))
+
+    def drop_data(self) -> None:
+        """Remove all files and log records of a collection that the catalog has forgotten."""
+        self.close()
+        self.services.wal.drop(self.id)
+        self.store.delete([item.key for item in self.store.list("")])
+
+
+def _files(manifest: Manifest) -> frozenset[FileInfo]:
+    return frozenset(file for segment in manifest.segments for file in segment.files)
+
+
+def all_partitions(manifest: Manifest) -> Sequence[PartitionId]:
+    """Return the ids of every partition."""
+    return [partition.id for partition in manifest.partitions]

@@ -1,0 +1,82 @@
+"""Many small sealed segments become one: living rows only, so that an index is built once over many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from elanus.model.columns import Column, ColumnBatch
+from elanus.model.ids import FieldId, SegmentId
+from elanus.model.manifest import SegmentInfo
+from elanus.model.schema import Schema
+from elanus.model.settings import SegmentSettings
+from elanus.model.time import Timestamp
+from elanus.segment.deletes import Tombstones
+from elanus.segment.sealed import SealedSegment
+from elanus.segment.writer import Rows, SegmentWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input of a merge and its rows that were taken (int64, ascending)."""
+
+    segment: SealedSegment
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged segment; ``order[new row]`` is the row among the inputs' taken rows, one input after another."""
+
+    info: SegmentInfo
+    sources: tuple[Source, ...]
+    order: NDArray[np.int64]
+
+    def tombstones(self) -> Tombstones:
+        """Return the tombstones that came to the inputs since their rows were taken."""
+        times = [source.segment.tombstones.times(source.segment.num_rows)[source.rows] for source in self.sources]
+        moved = np.concatenate(times)[self.order]
+        dead = np.flatnonzero(moved).astype(np.int64, copy=False)
+        return Tombstones.of(dead, moved[dead])
+
+
+def choose(sealed: Sequence[SealedSegment], settings: SegmentSettings) -> list[SealedSegment]:
+    """Return small segments of one partition that are worth merging, an empty list when there are none."""
+    small: dict[int, list[SealedSegment]] = {}
+    for segment in sealed:
+        if segment.num_rows < settings.merge_below_rows:
+            small.setdefault(segment.partition, []).append(segment)
+    ready = (group for group in small.values() if len(group) >= settings.merge_at)
+    return max(ready, key=len, default=[])
+
+
+def merge(
+    segments: Sequence[SealedSegment], at: Timestamp, schema: Schema, segment_id: SegmentId, writer: SegmentWriter
+) -> Merged | None:
+    """Write the rows of ``segments`` that live at ``at`` into one new segment; None when no row does.
+
+    segments  of one shard and one partition
+
+    cost  reads every column of the inputs and holds them in memory while it writes
+    """
+    sources = tuple(Source(segment, _living(segment, at)) for segment in segments)
+    if not any(len(source.rows) for source in sources):
+        return None
+    columns: dict[int, Column] = {field.id: Column(field, _gather(sources, field.id)) for field in schema}
+    written = np.concatenate([source.segment.timestamps()[source.rows] for source in sources])
+    rows = Rows(ColumnBatch(columns, len(written)), written)
+    info, order = writer.write(segment_id, segments[0].partition, segments[0].info.shard, schema, rows)
+    return Merged(info, sources, order)
+
+
+def _living(segment: SealedSegment, at: Timestamp) -> NDArray[np.int64]:
+    alive = segment.alive(at)
+    return np.arange(segment.num_rows, dtype=np.int64) if alive is None else alive.rows()
+
+
+def _gather(sources: Sequence[Source], field_id: FieldId) -> pa.Array:
+    return pa.concat_arrays([source.segment.fetch(source.rows, [field_id])[field_id].data for source in sources])

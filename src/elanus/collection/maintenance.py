@@ -1,0 +1,162 @@
+"""What a collection does by itself: merge small segments, then build the indexes that its segments lack."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elanus.collection.compaction import choose, merge
+from elanus.index import INDEX_KINDS, build_params
+from elanus.index.base import VectorIndex
+from elanus.model.errors import ElanusError
+from elanus.model.ids import IndexId, SegmentId
+from elanus.model.manifest import FileInfo, IndexFile, IndexInfo
+from elanus.model.types import IndexState
+from elanus.segment.sealed import SealedSegment
+
+if TYPE_CHECKING:
+    from elanus.collection.collection import Collection
+
+log = logging.getLogger("elanus.collection")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How far an index is built over the rows that are in files."""
+
+    state: IndexState
+    total_rows: int
+    indexed_rows: int
+    fail_reason: str = ""
+
+
+class Maintenance:
+    """Background work of one collection; ``run`` is one job at a time."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._failed: dict[tuple[SegmentId, IndexId], str] = {}
+        self._sealing = 0
+
+    def run(self) -> None:
+        """Work until nothing is left to do."""
+        while not self._collection.closed:
+            if not (self._merge_one() or self._build_one()):
+                return
+
+    # --- merge ---
+
+    def _merge_one(self) -> bool:
+        collection = self._collection
+        settings = collection.services.settings.segment
+        for shard, sealed in enumerate(collection.view.sealed):
+            if not choose(sealed, settings):
+                continue
+            with collection.flushing:
+                chosen = choose(collection.view.sealed[shard], settings)
+                if chosen and not collection.closed:
+                    self._merge(shard, chosen)
+                    return True
+        return False
+
+    def _merge(self, shard: int, segments: list[SealedSegment]) -> None:
+        collection = self._collection
+        begun = time.perf_counter()
+        segment_id = SegmentId(collection.services.clock.now())
+        at = collection.published(shard)
+        merged = merge(segments, at, collection.manifest.schema, segment_id, collection.writer)
+        collection.replace_segments(shard, segments, merged)
+        log.info(
+            "segments merged: collection=%s inputs=%d rows=%d seconds=%.2f",
+            collection.id, len(segments), merged.info.num_rows if merged else 0, time.perf_counter() - begun,
+        )  # fmt: skip
+
+    # --- build ---
+
+    def _missing(self) -> Iterator[tuple[SealedSegment, IndexInfo]]:
+        view = self._collection.view
+        for segment in view.all_sealed():
+            have = {file.index for file in segment.info.indexes}
+            for index in view.manifest.indexes:
+                if index.id not in have and self._is_built(segment, index):
+                    yield segment, index
+
+    def _is_built(self, segment: SealedSegment, index: IndexInfo) -> bool:
+        """Whether the segment gets an index file at all, rather than an exact scan."""
+        field = segment.schema.by_id(index.field)
+        enough = segment.num_rows >= self._collection.services.settings.jobs.index_min_rows
+        return enough and INDEX_KINDS[index.kind].builds(field.type)
+
+    def _build_one(self) -> bool:
+        for segment, index in self._missing():
+            if (segment.id, index.id) in self._failed:
+                continue
+            try:
+                self._build(segment, index)
+            except Exception as error:  # an index library raises what it likes; clients wait until they hear of it
+                self._failed[segment.id, index.id] = str(error)
+                log.error("index not built: collection=%s index=%s: %s", self._collection.id, index.name, error)
+            return True
+        return False
+
+    def _build(self, segment: SealedSegment, index: IndexInfo) -> None:
+        begun = time.perf_counter()
+        kind, field = INDEX_KINDS[index.kind], segment.schema.by_id(index.field)
+        if kind.build is None or index.metric is None:
+            raise ElanusError(f"index type {kind.name} builds nothing over {field.type.label}")
+        built = kind.build(segment.vectors(field), field.type, index.metric, build_params(index))
+        files = self._save(segment, index, built)
+        file = IndexFile(index.id, field.id, kind.name, kind.version, segment.num_rows, files)
+        self._collection.add_index_file(segment.id, file)
+        log.info(
+            "index built: collection=%s index=%s kind=%s rows=%d seconds=%.2f",
+            self._collection.id, index.name, kind.name, segment.num_rows, time.perf_counter() - begun,
+        )  # fmt: skip
+
+    def _save(self, segment: SealedSegment, index: IndexInfo, built: VectorIndex) -> tuple[FileInfo, ...]:
+        build = self._collection.services.clock.now()
+        prefix = f"index/{segment.id}/{index.field}/{build}"
+        scratch = Path(tempfile.mkdtemp(prefix="index-", dir=self._collection.services.scratch))
+        try:
+            built.save(scratch)
+            return tuple(
+                self._collection.store.put_file(f"{prefix}/{path.name}", path) for path in sorted(scratch.iterdir())
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    # --- progress ---
+
+    def seal_soon(self) -> None:
+        """Write growing rows that deserve an index to files; progress counts them until that is done."""
+        self._sealing += 1
+        self._collection.services.jobs.submit((self._collection.id, "seal"), self._seal)
+
+    def _seal(self) -> None:
+        try:
+            self._collection.flush()
+        finally:
+            self._sealing = 0
+
+    def retry(self) -> None:
+        """Forget failed builds, so that they are tried again."""
+        self._failed.clear()
+        self._collection.nudge()
+
+    def progress(self, index: IndexInfo) -> IndexProgress:
+        """Return how far one index is."""
+        view = self._collection.view
+        total = sum(segment.num_rows for segment in view.all_sealed())
+        missing = sum(segment.num_rows for segment, wanted in self._missing() if wanted.id == index.id)
+        growing = sum(segment.num_rows for segment in view.all_growing()) if self._sealing else 0
+        failed = next((why for (_, index_id), why in self._failed.items() if index_id == index.id), "")
+        if failed:
+            return IndexProgress(IndexState.FAILED, total, total - missing, failed)
+        state = IndexState.IN_PROGRESS if missing or self._sealing else IndexState.FINISHED
+        return IndexProgress(state, total + growing, total - missing)

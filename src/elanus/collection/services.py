@@ -1,0 +1,27 @@
+"""What every collection is handed: the store, the log, the clock, the settings and the job pool of its server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elanus.collection.jobs import Jobs
+from elanus.model.settings import Settings
+from elanus.model.time import Clock
+from elanus.storage.store import ObjectStore
+from elanus.storage.wal import Wal
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The collaborators of a collection; one set a server.
+
+    scratch  a local folder on the store's disk for files that are being made
+    """
+
+    store: ObjectStore
+    wal: Wal
+    clock: Clock
+    jobs: Jobs
+    settings: Settings
+    scratch: Path

@@ -1,0 +1,197 @@
+"""One shard's writes: timestamp, log, apply, sync, publish, acknowledge.
+
+The order is what makes an acknowledged write safe and a read consistent:
+
+1. under the shard's lock: take a timestamp, append the log record, apply it to the segments;
+2. without the lock: wait until the record is on disk (one fsync serves every writer that waits);
+3. publish the timestamp: from here on reads see the write. Then acknowledge.
+
+A write that fails between 1 and 3 is never published, and the log refuses every later one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from elanus.ingest.route import by_partition
+from elanus.model.columns import ColumnBatch
+from elanus.model.errors import PartitionNotFound
+from elanus.model.ids import PartitionId, SegmentId
+from elanus.model.manifest import Manifest
+from elanus.model.time import Clock, Timestamp
+from elanus.segment.deletes import Tombstones
+from elanus.segment.growing import GrowingSegment
+from elanus.segment.sealed import SealedSegment
+from elanus.segment.view import ViewCell
+from elanus.storage.records import decode_delete, decode_insert, encode_delete, encode_insert
+from elanus.storage.wal import RecordKind, ShardId, Ticket, Wal
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A write that is applied but not yet durable."""
+
+    at: Timestamp
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Growing segments that take no more rows; everything of the shard up to ``at`` is in them or in files."""
+
+    segments: tuple[GrowingSegment, ...]
+    at: Timestamp
+    ticket: Ticket | None
+
+
+class Dead(NamedTuple):
+    """Rows of one segment that a write deletes or replaces."""
+
+    tombstones: Tombstones
+    rows: NDArray[np.int64]
+
+
+class Shard:
+    """The writer of one shard of a collection.
+
+    lock       held while a write is applied, and by whoever replaces segments of this shard
+    published  reads see everything up to here and nothing later
+    """
+
+    def __init__(self, shard_id: ShardId, cell: ViewCell, wal: Wal, clock: Clock, published: Timestamp) -> None:
+        self.id = shard_id
+        self.lock = threading.RLock()
+        self.published = published
+        self._cell = cell
+        self._wal = wal
+        self._clock = clock
+        self._last: Ticket | None = None
+        self._applied = published
+
+    # --- writes ---
+
+    def insert(self, partition: PartitionId, batch: ColumnBatch, *, fresh: bool) -> Pending:
+        """Log and apply rows; older rows of the same keys die in the same step.
+
+        partition  where the rows go, KEYED when each row's partition key says
+        fresh      the keys were made here and exist nowhere yet
+        """
+        with self.lock:
+            manifest = self._cell.view.manifest
+            # What can fail, such as reading a damaged file, fails before the record is logged.
+            parts = self._parts(manifest, partition, batch)
+            dead = [] if fresh else self._find(batch[manifest.schema.primary.id].data)
+            at = self._clock.now()
+            ticket = self._append(at, RecordKind.INSERT, encode_insert(partition, manifest.schema.version, batch))
+            self._apply(dead, parts, at)
+            return Pending(at, ticket)
+
+    def delete(self, keys: pa.Array) -> Pending:
+        """Log and apply the deletion of primary keys, whether they exist or not."""
+        with self.lock:
+            dead = self._find(keys)
+            at = self._clock.now()
+            ticket = self._append(at, RecordKind.DELETE, [encode_delete(keys)])
+            self._apply(dead, [], at)
+            return Pending(at, ticket)
+
+    def sync(self, ticket: Ticket | None) -> None:
+        """Wait until a record, and with it all before it, is on disk; None stands for no record."""
+        if ticket is not None:
+            self._wal.sync(ticket)
+
+    def publish(self, at: Timestamp) -> None:
+        """Let readers see everything up to a durable write."""
+        with self.lock:
+            self.published = max(self.published, at)
+
+    def _append(self, at: Timestamp, kind: RecordKind, payload: Sequence[Buffer]) -> Ticket:
+        self._last = self._wal.append(self.id, at, kind, payload)
+        self._applied = at
+        return self._last
+
+    # --- applying ---
+
+    def _find(self, keys: pa.Array) -> list[Dead]:
+        """Return where the keys' rows are now."""
+        view, span = self._cell.view, KeyRange(keys)
+        sealed = [segment for segment in view.sealed[self.id.number] if span.meets(segment)]
+        segments: list[GrowingSegment | SealedSegment] = [*view.growing[self.id.number], *sealed]
+        found = [(segment.tombstones, segment.find(keys)) for segment in segments]
+        return [Dead(tombstones, rows[rows >= 0]) for tombstones, rows in found]
+
+    def _apply(self, dead: Iterable[Dead], parts: Iterable[tuple[GrowingSegment, ColumnBatch]], at: Timestamp) -> None:
+        for tombstones, rows in dead:
+            tombstones.mark(rows, at)
+        for segment, batch in parts:
+            segment.append(batch, at)
+
+    def _parts(
+        self, manifest: Manifest, partition: PartitionId, batch: ColumnBatch
+    ) -> list[tuple[GrowingSegment, ColumnBatch]]:
+        return [(self._growing(target), rows) for target, rows in by_partition(manifest, partition, batch)]
+
+    def _growing(self, partition: PartitionId) -> GrowingSegment:
+        """Return the segment that takes the partition's rows, a new one when there is none."""
+        view = self._cell.view
+        for segment in view.growing[self.id.number]:
+            if segment.partition == partition and not segment.frozen:
+                return segment
+        if partition not in view.manifest.partitions_by_id:
+            raise PartitionNotFound(partition=partition)
+        segment = GrowingSegment(SegmentId(self._clock.now()), partition, view.manifest.schema)
+        self._cell.swap(lambda view: view.with_growing(self.id.number, lambda old: (*old, segment)))
+        return segment
+
+    # --- flush and recovery ---
+
+    def freeze(self) -> Frozen:
+        """Close the growing segments to new rows and return them."""
+        with self.lock:
+            segments = self._cell.view.growing[self.id.number]
+            for segment in segments:
+                segment.frozen = True
+            return Frozen(segments, self._applied, self._last)
+
+    def replay(self, after: Timestamp) -> None:
+        """Apply the log's records after a checkpoint, in order; rows of partitions that are gone are passed over."""
+        manifest = self._cell.view.manifest
+        last = after
+        with self.lock:
+            for record in self._wal.records(self.id, after):
+                if record.kind is RecordKind.DELETE:
+                    self._apply(self._find(decode_delete(record.payload)), [], record.at)
+                else:
+                    self._replay_insert(manifest, record.payload, record.at)
+                last = record.at
+            self.published = self._applied = max(self.published, last)
+
+    def _replay_insert(self, manifest: Manifest, payload: memoryview, at: Timestamp) -> None:
+        partition, batch = decode_insert(payload, manifest.schema)
+        dead = self._find(batch[manifest.schema.primary.id].data)
+        known = partition in manifest.partitions_by_id or manifest.schema.partition_key is not None
+        # Rows of a dropped partition are gone, but what they replaced elsewhere stays replaced.
+        self._apply(dead, self._parts(manifest, partition, batch) if known else [], at)
+
+
+class KeyRange:
+    """The smallest and largest of some primary keys: segments that lie outside are passed over."""
+
+    def __init__(self, keys: pa.Array) -> None:
+        bounds = pc.min_max(keys).as_py()
+        self._low, self._high = bounds["min"], bounds["max"]
+
+    def meets(self, segment: SealedSegment) -> bool:
+        """Whether the segment's keys can include one of these."""
+        return self._low is not None and self._low <= segment.info.high and self._high >= segment.info.low

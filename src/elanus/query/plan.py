@@ -1,0 +1,213 @@
+"""Plans: every decision of a read, taken once, in one immutable object that can be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from elanus.expr import BoundExpr, bind, primary_key_values
+from elanus.index import INDEX_KINDS
+from elanus.index.base import SearchParams
+from elanus.index.search_params import parse_search
+from elanus.model.columns import arrow_type
+from elanus.model.errors import InvalidParameter, SearchFailed, Wrapped
+from elanus.model.ids import PartitionId
+from elanus.model.manifest import IndexInfo, Manifest
+from elanus.model.schema import Field, Schema
+from elanus.model.types import DataType, Metric
+from elanus.query.cache import frozen
+from elanus.query.output import OutputPlan, plan_output
+from elanus.query.request import Queries, QueryRequest, SearchRequest
+
+COUNT = "count(*)"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A bound filter, and the primary keys that it lists when it does nothing else."""
+
+    expression: BoundExpr | None = None
+    keys: pa.Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The distances that a range search accepts, inner form: ``not_nearer_than <= distance < nearer_than``."""
+
+    nearer_than: float
+    not_nearer_than: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """A vector search.
+
+    fetch_k  hits wanted of each segment: limit and offset
+    scanned  the index kind has no built form for this type: rows are scanned exactly
+    """
+
+    field: Field
+    index: IndexInfo
+    metric: Metric
+    params: SearchParams
+    fetch_k: int
+    offset: int
+    limit: int
+    window: Window | None
+    where: Where
+    output: OutputPlan
+    partitions: frozenset[PartitionId] | None
+    ignore_growing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """A query by filter, or a count."""
+
+    where: Where
+    output: OutputPlan
+    limit: int | None
+    offset: int
+    partitions: frozenset[PartitionId] | None
+    ignore_growing: bool
+    counts: bool
+
+
+def search_key(request: SearchRequest) -> Hashable:
+    """Return what a search's plan depends on."""
+    page = (request.limit, request.offset, request.ignore_growing)
+    names = (request.field, request.metric, request.filter, tuple(request.output_fields), request.partitions)
+    return (page, names, frozen(request.params), frozen(request.values))
+
+
+def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:
+    """Bind a search to a collection; raises InvalidParameter or SearchFailed for what doesn't fit."""
+    field = _anns_field(manifest.schema, request.field)
+    index = manifest.index_on(field)
+    if index is None or index.metric is None:
+        raise InvalidParameter(f"there is no vector index on field: [{field.name}], please create index firstly")
+    metric = _metric(index.metric, request.metric)
+    fetch_k = request.limit + request.offset
+    window = _window(metric, request.params)
+    kind = INDEX_KINDS[index.kind]
+    return SearchPlan(
+        field=field,
+        index=index,
+        metric=metric,
+        params=kind.search_params() if window else parse_search(kind, request.params, fetch_k),
+        fetch_k=fetch_k,
+        offset=request.offset,
+        limit=request.limit,
+        window=window,
+        where=bind_filter(manifest.schema, request.filter, request.values),
+        output=plan_output(manifest.schema, request.output_fields, with_primary=False),
+        partitions=_partitions(manifest, request.partitions),
+        ignore_growing=request.ignore_growing,
+    )
+
+
+def plan_query(manifest: Manifest, request: QueryRequest) -> QueryPlan:
+    """Bind a query to a collection; raises InvalidParameter for what doesn't fit."""
+    counts = COUNT in request.output_fields
+    if counts and (request.limit is not None or request.offset):
+        raise InvalidParameter("count entities with pagination is not allowed")
+    if not request.filter.strip() and request.limit is None and not counts:
+        raise InvalidParameter("empty expression should be used with limit")
+    names = () if counts else request.output_fields
+    return QueryPlan(
+        where=bind_filter(manifest.schema, request.filter, request.values),
+        output=plan_output(manifest.schema, names, with_primary=True),
+        limit=request.limit,
+        offset=request.offset,
+        partitions=_partitions(manifest, request.partitions),
+        ignore_growing=request.ignore_growing,
+        counts=counts,
+    )
+
+
+def bind_filter(schema: Schema, text: str, values: Mapping[str, Any], plan: str = "query") -> Where:
+    """Bind a filter's text; an empty one selects everything. ``plan`` names the plan in the error."""
+    if not text.strip():
+        return Where()
+    try:
+        expression = bind(text, schema, values)
+    except InvalidParameter as error:
+        raise Wrapped(f"failed to create {plan} plan", error) from error
+    keys = primary_key_values(expression, schema)
+    return Where(expression, None if keys is None else pa.array(keys, type=arrow_type(schema.primary)))
+
+
+def _anns_field(schema: Schema, name: str) -> Field:
+    if not name:
+        if len(schema.vectors) > 1:
+            raise InvalidParameter("multiple anns_fields exist, please specify a anns_field in search_params")
+        return schema.vectors[0]
+    field = schema.find(name)
+    if field is None:
+        raise InvalidParameter(
+            f"failed to create query plan: failed to get field schema by name: fieldName({name}) not found"
+        )
+    if not field.type.is_vector:
+        raise InvalidParameter(f"failed to create query plan: field ({name}) to search is not of vector data type")
+    return field
+
+
+def _metric(indexed: Metric, asked: str) -> Metric:
+    if asked and asked.upper() != indexed:
+        raise InvalidParameter.expected("metric type not match", expected=indexed.value, actual=asked)
+    return indexed
+
+
+def _window(metric: Metric, params: Mapping[str, Any]) -> Window | None:
+    radius, inner = _bound(params, "radius"), _bound(params, "range_filter")
+    if radius is None:
+        if inner is not None:
+            raise InvalidParameter("range_filter requires radius to be set")
+        return None
+    if metric.larger_is_nearer:
+        if inner is not None and inner <= radius:
+            raise SearchFailed(f"range_filter({inner}) must be greater than radius({radius})", segcore=2004)
+        return Window(-radius, None if inner is None else -inner)
+    if inner is not None and inner >= radius:
+        raise SearchFailed(f"range_filter({inner}) must be less than radius({radius})", segcore=2004)
+    return Window(radius, inner)
+
+
+def _bound(params: Mapping[str, Any], key: str) -> float | None:
+    if key not in params:
+        return None
+    try:
+        return float(params[key])
+    except (TypeError, ValueError):
+        raise InvalidParameter(f"wrong data type in json, key: '{key}', value: '{params[key]}'") from None
+
+
+def _partitions(manifest: Manifest, names: Sequence[str]) -> frozenset[PartitionId] | None:
+    if not names:
+        return None
+    if manifest.schema.partition_key is not None:
+        raise InvalidParameter("not support manually specifying the partition names if partition key mode is used")
+    unknown = [name for name in names if name not in manifest.partitions_by_name]
+    if unknown:
+        raise InvalidParameter(f"partition name {unknown[0]} not found")
+    return frozenset(manifest.partitions_by_name[name].id for name in names)
+
+
+def check_queries(queries: Queries, field: Field) -> None:
+    """Raise unless the vectors have the field's type and dimension; floats are taken for half-precision fields."""
+    halves = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
+    widened = queries.type is DataType.FLOAT_VECTOR and field.type in halves
+    if queries.type is not field.type and not widened:
+        raise InvalidParameter(
+            f"vector type must be the same: field type {field.type.label}, search type {queries.type.label}"
+        )
+    if queries.matrix is None:
+        return
+    bits = queries.matrix.shape[1] * (8 if queries.type is DataType.BINARY_VECTOR else 1)
+    if bits != field.dim:
+        raise SearchFailed(
+            f"vector dimension mismatch, expected vector size(dim) {field.dim}, actual {bits}", segcore=2032
+        )

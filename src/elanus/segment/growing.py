@@ -1,0 +1,161 @@
+"""Growing segments: append-only columns with one writer and readers that take no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from elanus._native.kernels import Vectors
+from elanus.expr import JsonValues, extract_json
+from elanus.index.base import VectorIndex
+from elanus.model.bitset import Bitset
+from elanus.model.columns import Column, ColumnBatch, arrow_type
+from elanus.model.ids import FieldId, PartitionId, SegmentId
+from elanus.model.manifest import IndexInfo
+from elanus.model.schema import Field, Schema
+from elanus.model.time import Timestamp
+from elanus.segment.buffers import GrowingArray, growing_column
+from elanus.segment.deletes import Tombstones
+from elanus.segment.keys import KEY_MAPS, KeyMap
+
+
+class GrowingSegment:
+    """Rows in memory, in the order of their timestamps.
+
+    ``append`` and ``tombstones.mark`` belong to the writer, who holds the shard's lock. What a reader at a
+    timestamp sees was complete before that timestamp was published.
+
+    frozen  the segment takes no more rows and is being written to files; tombstones still arrive
+    """
+
+    def __init__(self, segment_id: SegmentId, partition: PartitionId, schema: Schema) -> None:
+        self.id = segment_id
+        self.partition = partition
+        self.schema = schema
+        self.tombstones = Tombstones()
+        self.first_at = Timestamp(0)
+        self.frozen = False
+        self.num_rows = 0
+        self._columns = {field.id: growing_column(arrow_type(field)) for field in schema}
+        self._timestamps = GrowingArray(np.uint64)
+        self._keys: KeyMap = KEY_MAPS[schema.primary.type]()
+        self._reader: GrowingReader | None = None
+
+    def append(self, batch: ColumnBatch, at: Timestamp) -> None:
+        """Add rows written at ``at``; older rows of the same keys in this segment die in the same step."""
+        first = self.num_rows
+        for field_id, column in self._columns.items():
+            column.append(batch[field_id].data)
+        self._timestamps.append(np.full(batch.num_rows, at, dtype=np.uint64))
+        replaced = self._keys.put(batch[self.schema.primary.id].data, first)
+        self.tombstones.mark(replaced[replaced >= 0], at)
+        self.first_at = self.first_at or at
+        self.num_rows = first + batch.num_rows
+
+    def find(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Return the newest row of each primary key, int64, -1 where there is none."""
+        return self._keys.find(keys)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows."""
+        return sum(column.nbytes for column in self._columns.values())
+
+    def column_data(self, field_id: int, num_rows: int) -> pa.Array:
+        """Return the first rows of a column."""
+        return self._columns[FieldId(field_id)].view(num_rows)
+
+    def written_at(self, num_rows: int) -> NDArray[np.uint64]:
+        """Return the timestamps of the first rows, ascending."""
+        return self._timestamps.view(num_rows)
+
+    def reader(self, at: Timestamp) -> GrowingReader:
+        """Return the rows written at ``at`` or before; the last reader is kept while no row comes."""
+        num_rows = self.num_rows
+        written = self.written_at(num_rows)
+        if num_rows and written[-1] > at:
+            num_rows = int(np.searchsorted(written, np.uint64(at), side="right"))
+        reader = self._reader
+        if reader is None or reader.num_rows != num_rows:
+            reader = self._reader = GrowingReader(self, num_rows)
+        return reader
+
+
+class GrowingReader:
+    """The first rows of a growing segment, fixed."""
+
+    def __init__(self, segment: GrowingSegment, num_rows: int) -> None:
+        self._segment = segment
+        self.partition = segment.partition
+        self.num_rows = num_rows
+        self._columns: dict[int, Column] = {}
+        self._bases: dict[int, Vectors] = {}
+        self._json: dict[tuple[int, tuple[str | int, ...]], JsonValues] = {}
+
+    def column(self, field_id: int) -> Column:
+        """Return a field's values, all rows."""
+        if field_id not in self._columns:
+            field = self._segment.schema.by_id(field_id)
+            self._columns[field_id] = Column(field, self._segment.column_data(field_id, self.num_rows))
+        return self._columns[field_id]
+
+    def json_values(self, field_id: int, path: tuple[str | int, ...]) -> JsonValues:
+        """Return what a JSON field holds under a path, as typed columns."""
+        key = (field_id, path)
+        if key not in self._json:
+            self._json[key] = extract_json(self.column(field_id), path)
+        return self._json[key]
+
+    def vectors(self, field: Field) -> NDArray[Any]:
+        """Return a dense vector field as [rows, width]."""
+        return self.column(field.id).matrix()
+
+    def base(self, field: Field) -> Vectors:
+        """Return a dense vector field as the kernels take it."""
+        base = self._bases.get(field.id)
+        if base is None:
+            base = self._bases[field.id] = Vectors.of(self.vectors(field), field.type)
+        return base
+
+    def valid(self, field: Field) -> Bitset | None:
+        """Return the rows where the field is not null, None when all are."""
+        valid = self.column(field.id).valid
+        return None if valid is None else Bitset.from_mask(valid)
+
+    def index(self, _index: IndexInfo) -> VectorIndex | None:
+        """Return None: growing rows are scanned."""
+        return None
+
+    def alive(self, at: Timestamp) -> Bitset | None:
+        """Return the rows visible at ``at``, None when all are."""
+        return self._segment.tombstones.alive(at, self.num_rows)
+
+    def timestamps(self) -> NDArray[np.uint64]:
+        """Return when each row was written, uint64 [rows]."""
+        return self._segment.written_at(self.num_rows)
+
+    def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Return the newest row of each primary key, int64, -1 where there is none."""
+        rows = self._segment.find(keys)
+        later = rows >= self.num_rows
+        if later.any():
+            rows[later] = self._earlier(keys.filter(pa.array(later)))
+        return rows
+
+    def _earlier(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Return what ``rows_of`` does for keys whose newest row was written after this reader's."""
+        own = self.column(self._segment.schema.primary.id).data
+        rows = np.flatnonzero(pc.is_in(own, value_set=keys)).astype(np.int64, copy=False)
+        newest = np.full(len(keys), -1, dtype=np.int64)
+        # Rows ascend, and of several values for one place the last one stays.
+        newest[pc.index_in(own.take(pa.array(rows)), value_set=keys).to_numpy()] = rows
+        return newest
+
+    def fetch(self, rows: NDArray[np.int64], fields: Sequence[FieldId]) -> ColumnBatch:
+        """Return some fields of some rows, in that order."""
+        return ColumnBatch({field: self.column(field).take(rows) for field in fields}, len(rows))

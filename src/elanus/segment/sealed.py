@@ -1,0 +1,207 @@
+"""Sealed segments: immutable files, opened and verified on first use, with indexes attached as they are built."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from elanus._native.kernels import Vectors
+from elanus.expr import JsonValues, extract_json
+from elanus.index.base import VectorIndex
+from elanus.model.bitset import Bitset
+from elanus.model.columns import VECTOR_DTYPES, Column, ColumnBatch, vector_array
+from elanus.model.errors import DataCorrupted
+from elanus.model.ids import FieldId, IndexId, PartitionId, SegmentId
+from elanus.model.manifest import IndexFile, IndexInfo, SegmentInfo
+from elanus.model.schema import Field, Schema
+from elanus.model.time import Timestamp
+from elanus.segment.deletes import Tombstones
+from elanus.segment.files import SegmentFiles
+from elanus.segment.keys import find_sorted
+
+log = logging.getLogger("elanus.segment")
+
+
+class SealedSegment:
+    """Rows sorted by primary key, then by timestamp. Columns, vectors and indexes are read when first asked for.
+
+    report_damage  called with an index file that could not be opened, so that it is built anew
+    """
+
+    def __init__(
+        self,
+        info: SegmentInfo,
+        schema: Schema,
+        files: SegmentFiles,
+        tombstones: Tombstones | None = None,
+        report_damage: Callable[[SegmentId, IndexFile], None] = lambda _segment, _file: None,
+    ) -> None:
+        self.info = info
+        self.id: SegmentId = info.id
+        self.partition: PartitionId = info.partition
+        self.num_rows = info.num_rows
+        self.schema = schema
+        self._files = files
+        self._report_damage = report_damage
+        self._tombstones = tombstones
+        self._columns: dict[int, Column] = {}
+        self._valid: dict[int, Bitset | None] = {}
+        self._json: dict[tuple[int, tuple[str | int, ...]], JsonValues] = {}
+        self._matrices: dict[int, NDArray[Any]] = {}
+        self._bases: dict[int, Vectors] = {}
+        self._indexes: dict[IndexId, VectorIndex | None] = {}
+        self._opening = threading.RLock()
+
+    # --- what the writer does ---
+
+    @property
+    def tombstones(self) -> Tombstones:
+        """The segment's dead rows; those flushed before are read from their file first."""
+        if self._tombstones is None:
+            with self._opening:
+                if self._tombstones is None:
+                    self._tombstones = self._files.read_deletes(self.info)
+        return self._tombstones
+
+    def update(self, info: SegmentInfo) -> None:
+        """Take over a newer description of the same rows: more indexes, a newer deletes file."""
+        kept = {file.index for file in info.indexes}
+        with self._opening:
+            self._indexes = {key: index for key, index in self._indexes.items() if key in kept and index is not None}
+            self.info = info
+
+    def find(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Return the newest row of each primary key, int64, -1 where there is none."""
+        return find_sorted(self.column(self.schema.primary.id).data, keys)
+
+    # --- what readers do ---
+
+    def column(self, field_id: int) -> Column:
+        """Return a field's values, all rows."""
+        column = self._columns.get(field_id)
+        if column is None:
+            with self._opening:
+                column = self._columns.get(field_id) or self._read_column(self.schema.by_id(field_id))
+                self._columns[field_id] = column
+        return column
+
+    def _read_column(self, field: Field) -> Column:
+        if not field.type.is_dense_vector:
+            return self._files.read_scalar(self.info, field)
+        valid = self.valid(field)
+        return Column(field, vector_array(field, self.vectors(field), None if valid is None else valid.mask()))
+
+    def json_values(self, field_id: int, path: tuple[str | int, ...]) -> JsonValues:
+        """Return what a JSON field holds under a path, as typed columns; kept for the next filter."""
+        key = (field_id, path)
+        values = self._json.get(key)
+        if values is None:
+            values = self._json[key] = extract_json(self.column(field_id), path)
+        return values
+
+    def vectors(self, field: Field) -> NDArray[Any]:
+        """Return a dense vector field as [rows, width], mapped from its file."""
+        matrix = self._matrices.get(field.id)
+        if matrix is None:
+            with self._opening:
+                matrix = self._files.map_vectors(self.info, field)
+                if matrix is None:
+                    width = field.row_bytes // VECTOR_DTYPES[field.type].itemsize
+                    matrix = np.zeros((self.num_rows, width), dtype=VECTOR_DTYPES[field.type])
+                self._matrices[field.id] = matrix
+        return matrix
+
+    def base(self, field: Field) -> Vectors:
+        """Return a dense vector field as the kernels take it."""
+        base = self._bases.get(field.id)
+        if base is None:
+            base = self._bases[field.id] = Vectors.of(self.vectors(field), field.type)
+        return base
+
+    def valid(self, field: Field) -> Bitset | None:
+        """Return the rows where the field is not null, None when all are."""
+        if not field.nullable:
+            return None
+        if field.id not in self._valid:
+            with self._opening:
+                self._valid[field.id] = self._read_valid(field)
+        return self._valid[field.id]
+
+    def _read_valid(self, field: Field) -> Bitset | None:
+        if field.type.is_dense_vector:
+            mask = self._files.read_vector_validity(self.info, field)
+        else:
+            mask = self.column(field.id).valid
+        return None if mask is None or mask.all() else Bitset.from_mask(mask)
+
+    def index(self, index: IndexInfo) -> VectorIndex | None:
+        """Return the built index, None when rows must be scanned: not built yet, or its file is damaged."""
+        if index.id in self._indexes:
+            return self._indexes[index.id]
+        file = next((file for file in self.info.indexes if file.index == index.id), None)
+        if file is None:
+            return None
+        with self._opening:
+            if index.id not in self._indexes:
+                self._indexes[index.id] = self._open_index(index, file)
+            return self._indexes[index.id]
+
+    def _open_index(self, index: IndexInfo, file: IndexFile) -> VectorIndex | None:
+        try:
+            return self._files.open_index(index, file, self.schema.by_id(file.field))
+        except DataCorrupted as error:
+            log.error("index file is damaged, its segment is scanned until it is built anew: %s", error)
+            self._report_damage(self.id, file)
+            return None
+
+    def alive(self, at: Timestamp) -> Bitset | None:
+        """Return the rows visible at ``at``, None when all are."""
+        living = self.tombstones.alive(at, self.num_rows)
+        if self.info.last <= at:
+            return living
+        written = Bitset.from_mask(self.timestamps() <= np.uint64(at))
+        return written if living is None else written & living
+
+    def timestamps(self) -> NDArray[np.uint64]:
+        """Return when each row was written, uint64 [rows]."""
+        return self._files.read_timestamps(self.info)
+
+    def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Return the newest row of each primary key, int64, -1 where there is none."""
+        return self.find(keys)
+
+    def fetch(self, rows: NDArray[np.int64], fields: Sequence[FieldId]) -> ColumnBatch:
+        """Return some fields of some rows, in that order."""
+        return ColumnBatch({field: self._fetch_column(field, rows) for field in fields}, len(rows))
+
+    def _fetch_column(self, field_id: int, rows: NDArray[np.int64]) -> Column:
+        field = self.schema.by_id(field_id)
+        if not field.type.is_dense_vector:
+            return self.column(field_id).take(rows)
+        valid = self.valid(field)
+        mask = None if valid is None else valid.mask()[rows]
+        return Column(field, vector_array(field, self.vectors(field)[rows], mask))
+
+    # --- load and release ---
+
+    def warm(self, indexes: Sequence[IndexInfo]) -> None:
+        """Open and verify what searches need: keys, tombstones, vectors, indexes."""
+        self.column(self.schema.primary.id)
+        _ = self.tombstones
+        for field in self.schema.vectors:
+            if field.type.is_dense_vector:
+                self.vectors(field)
+        for index in indexes:
+            self.index(index)
+
+    def cool(self) -> None:
+        """Let go of everything that can be read again; readers in flight keep what they hold."""
+        with self._opening:
+            self._columns, self._json, self._matrices, self._bases, self._valid, self._indexes = {}, {}, {}, {}, {}, {}
+            self._files.close()
