@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -200,8 +202,9 @@ class Collection:
             manifest = replace(changed, version=current.version + 1)
             self._log.commit(manifest)
             with self._shards_locked():
+                before = self._cell.view
                 self._cell.swap(lambda view: self._under(install(view), manifest))
-        self._sweep(current, manifest)
+        self._sweep(current, manifest, before)
         self._log.prune()
         self.nudge()
         return manifest
@@ -223,9 +226,19 @@ class Collection:
         found = (item.key for folder in DATA_FOLDERS for item in self.store.list(folder))
         self.store.delete([key for key in found if key not in named])
 
-    def _sweep(self, old: Manifest, new: Manifest) -> None:
-        """Remove the files that only the old manifest named. Maps that readers hold stay valid on a local disk."""
+    def _sweep(self, old: Manifest, new: Manifest, before: View) -> None:
+        """Remove the files that only the old manifest named; those of a whole segment when its last reader is done."""
         gone = _files(old) - _files(new)
+        named = {info.id for info in new.segments}
+        for segment in before.all_sealed():
+            if segment.id not in named:
+                own = frozenset(segment.info.files)
+                keys = sorted(file.key for file in own)
+                job = partial(
+                    self.services.jobs.submit, (self.id, "sweep", segment.id), partial(self.store.delete, keys)
+                )
+                weakref.finalize(segment, job).atexit = False
+                gone -= own
         self.store.delete(sorted(file.key for file in gone))
 
     # --- flush ---

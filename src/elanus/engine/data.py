@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from elanus.engine.instance import Instance
 
 from elanus.collection.collection import Collection, Flushed
 from elanus.engine.base import CollectionName, Command, handles
+from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, read_at
+from elanus.engine.reads import expired, pin
 from elanus.expr import always_true
 from elanus.ingest.prepare import prepare_insert, prepare_upsert
 from elanus.ingest.route import KEYED
@@ -175,8 +175,8 @@ def _matching_keys(instance: Instance, collection: Collection, command: Delete, 
     """Return the primary keys of the visible rows that a filter selects."""
     names = (command.partition,) if command.partition else ()
     partitions = check_loaded(collection.manifest, command.collection.name, names)
-    at = read_at(collection)
-    pinned = readers(collection.view, at, where, expired=expired(instance, collection), partitions=partitions)
+    view, at = pin(collection)
+    pinned = readers(view, at, where, expired=expired(instance, collection), partitions=partitions)
     primary = collection.manifest.schema.primary
     selected = select_rows(pinned, primary.id, 0, None)
     if not selected.segments:

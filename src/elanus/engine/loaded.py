@@ -18,8 +18,7 @@ def check_loaded(manifest: Manifest, name: str, partitions: Sequence[str] = ()) 
     if not manifest.is_loaded:
         raise CollectionNotLoaded(collection=name)
     if not partitions:
-        loaded = frozenset(partition.id for partition in manifest.partitions if partition.loaded)
-        return None if len(loaded) == len(manifest.partitions) else loaded
+        return None if len(manifest.loaded) == len(manifest.partitions) else manifest.loaded
     asked = [manifest.partitions_by_name[name] for name in partitions if name in manifest.partitions_by_name]
     for partition in asked:
         if not partition.loaded:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from elanus.engine.instance import Instance
-
 from elanus.collection.collection import Collection
+from elanus.engine.instance import Instance
 from elanus.model.errors import DeadlineExceeded
 from elanus.model.time import Timestamp, compose, physical_ms
 from elanus.query.request import DEFAULT_CONSISTENCY, Consistency
+from elanus.segment.view import View
 
 MAX_WAIT_S = 60
 """How long a read waits for its guarantee timestamp to come."""
@@ -18,14 +18,20 @@ MAX_WAIT_S = 60
 TTL = "collection.ttl.seconds"
 
 
-def read_at(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) -> list[Timestamp]:
-    """Return for each shard the timestamp to read at: everything acknowledged, whatever less a level asks for.
+def pin(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) -> tuple[View, list[Timestamp]]:
+    """Return the view to read and for each shard the timestamp to read at: everything acknowledged.
 
     A guarantee that lies in the future is waited for; DeadlineExceeded when it lies too far ahead.
+    The view is the current one while the timestamps are taken: an older view may lack the segment of a write that
+    they cover, a newer one may lack, after a merge, rows that were deleted only later.
     """
     if consistency.guarantee:
         _wait_until(physical_ms(consistency.guarantee))
-    return [collection.published(shard) for shard in range(collection.manifest.shards)]
+    while True:
+        view = collection.view
+        at = [collection.published(shard) for shard in range(view.manifest.shards)]
+        if collection.view is view:
+            return view, at
 
 
 def _wait_until(unix_ms: int) -> None:

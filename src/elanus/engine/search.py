@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from elanus.engine.instance import Instance
 from numpy.typing import NDArray
 
 from elanus.engine.base import CollectionName, Command, handles
+from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, read_at
+from elanus.engine.reads import expired, pin
 from elanus.model.bitset import Bitset
 from elanus.model.columns import arrow_type
 from elanus.model.errors import InvalidParameter
@@ -63,8 +63,7 @@ def search(instance: Instance, command: Search) -> SearchResult:
     manifest = collection.manifest
     plan = collection.search_plans.get(manifest, search_key(command), lambda: plan_search(manifest, command))
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
-    at = read_at(collection, command.consistency)
-    view = collection.view
+    view, at = pin(collection, command.consistency)
     queries = command.queries or _stored_vectors(view, at, manifest.schema, plan.field, command.ids)
     check_queries(queries, plan.field)
     pinned = readers(
@@ -77,7 +76,7 @@ def search(instance: Instance, command: Search) -> SearchResult:
     )
     found = search_segments(plan, queries, pinned)
     primary = manifest.schema.primary
-    merged = merge(found, queries.nq, primary.id, _no_keys(primary), plan.offset, plan.limit)
+    merged = merge(found, queries.nq, primary, plan.offset, plan.limit)
     batch = fetch([segment for segment, _ in found], merged.parts, merged.rows, plan.output.fields)
     return SearchResult(
         counts=merged.counts,
@@ -99,9 +98,9 @@ def query(instance: Instance, command: Query) -> QueryResult:
     manifest = collection.manifest
     plan = plan_query(manifest, command)
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
-    at = read_at(collection, command.consistency)
+    view, at = pin(collection, command.consistency)
     pinned = readers(
-        collection.view,
+        view,
         at,
         plan.where,
         expired=expired(instance, collection),
@@ -116,10 +115,6 @@ def query(instance: Instance, command: Query) -> QueryResult:
     if batch.num_bytes > RESULT_BYTES:
         raise InvalidParameter(f"query results exceed the maxOutputSize Limit {RESULT_BYTES}, got {batch.num_bytes}")
     return QueryResult(plan.output.columns(batch), plan.output.names, primary, batch.num_rows, max(at))
-
-
-def _no_keys(primary: Field) -> pa.Array:
-    return pa.array([], type=arrow_type(primary))
 
 
 # --- search by primary key ---

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from elanus.expr.binding import comparison, constants, containers, logic, membership, paths, patterns, unsupported
+from elanus.expr.binding import (
+    comparison,
+    constants,
+    containers,
+    functions,
+    logic,
+    membership,
+    paths,
+    patterns,
+    unsupported,
+)
 from elanus.expr.binding.scope import Bound, Scope, TemplateValue, as_predicate
 from elanus.expr.bound import BoundExpr, Constant, Operand
 from elanus.expr.casts import type_of
@@ -15,7 +25,7 @@ from elanus.expr.syntax import FilterError, failure, shown
 from elanus.model.schema import Schema
 from elanus.model.types import DataType
 
-RULE_MODULES = (comparison, constants, containers, logic, membership, paths, patterns, unsupported)
+RULE_MODULES = (comparison, constants, containers, functions, logic, membership, paths, patterns, unsupported)
 """The modules whose import registers the rules."""
 
 _NO_VALUES: Mapping[str, TemplateValue] = {}

@@ -81,7 +81,9 @@ def _write(
     segment: GrowingSegment, shard: int, through: Timestamp, writer: SegmentWriter, segment_id: SegmentId
 ) -> Written:
     num_rows = segment.num_rows
-    columns: dict[int, Column] = {field.id: Column(field, segment.column_data(field.id, num_rows)) for field in segment.schema}
+    columns: dict[int, Column] = {
+        field.id: Column(field, segment.column_data(field.id, num_rows)) for field in segment.schema
+    }
     rows = Rows(ColumnBatch(columns, num_rows), segment.written_at(num_rows))
     info, order = writer.write(segment_id, segment.partition, shard, segment.schema, rows)
     dead, at = segment.tombstones.dead_rows(through)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from elanus.model.ids import CollectionId, FieldId, IndexId, PartitionId, SegmentId
-from elanus.model.schema import Field, Pairs, Schema
-from elanus.model.time import Timestamp
+from elanus.model.schema import FIRST_FIELD_ID, Field, Pairs, Schema
+from elanus.model.time import NEVER, Timestamp
 from elanus.model.types import Level, Metric
 
 FORMAT_VERSION = 1
@@ -115,7 +115,7 @@ class IndexInfo:
     metric: Metric | None = None
     params: Pairs = ()
     json_path: str = ""
-    created_at: Timestamp = Timestamp(0)
+    created_at: Timestamp = NEVER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +134,9 @@ class Manifest:
     shards: int = 1
     consistency: Level = Level.BOUNDED
     properties: Pairs = ()
-    created_at: Timestamp = Timestamp(0)
-    updated_at: Timestamp = Timestamp(0)
-    next_field: FieldId = FieldId(100)
+    created_at: Timestamp = NEVER
+    updated_at: Timestamp = NEVER
+    next_field: FieldId = FIRST_FIELD_ID
     partitions: tuple[PartitionInfo, ...] = ()
     indexes: tuple[IndexInfo, ...] = ()
     segments: tuple[SegmentInfo, ...] = ()
@@ -152,12 +152,17 @@ class Manifest:
         """The partitions, by id."""
         return {partition.id: partition for partition in self.partitions}
 
+    @cached_property
+    def loaded(self) -> frozenset[PartitionId]:
+        """The loaded partitions."""
+        return frozenset(partition.id for partition in self.partitions if partition.loaded)
+
     @property
     def is_loaded(self) -> bool:
         """Whether any partition is loaded."""
-        return any(partition.loaded for partition in self.partitions)
+        return bool(self.loaded)
 
-    @property
+    @cached_property
     def property_map(self) -> Mapping[str, str]:
         """The properties, by key."""
         return dict(self.properties)

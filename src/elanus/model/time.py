@@ -11,6 +11,8 @@ Timestamp = NewType("Timestamp", int)
 
 LOGICAL_BITS = 18
 MAX_TIMESTAMP = Timestamp(2**63 - 1)
+NEVER = Timestamp(0)
+"""Before every timestamp."""
 
 
 def compose(unix_ms: int, logical: int = 0) -> Timestamp:
@@ -36,7 +38,7 @@ class Clock:
     def __init__(
         self,
         lease: Callable[[Timestamp], None],
-        ceiling: Timestamp = Timestamp(0),
+        ceiling: Timestamp = NEVER,
         *,
         lease_ms: int = 30_000,
         unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,

@@ -69,12 +69,34 @@ class DataType(IntEnum):
 
 
 _LABELS = {
-    member: name
-    for member, name in zip(
-        DataType,
-        ["None", "Bool", "Int8", "Int16", "Int32", "Int64", "Float", "Double", "String", "VarChar", "Array", "JSON", "Geometry", "Text", "Timestamptz", "Mol", "Date", "Time", "Decimal", "BinaryVector", "FloatVector", "Float16Vector", "BFloat16Vector", "SparseFloatVector", "Int8Vector", "ArrayOfVector", "ArrayOfStruct", "Struct"],
-        strict=True,
-    )
+    DataType.NONE: "None",
+    DataType.BOOL: "Bool",
+    DataType.INT8: "Int8",
+    DataType.INT16: "Int16",
+    DataType.INT32: "Int32",
+    DataType.INT64: "Int64",
+    DataType.FLOAT: "Float",
+    DataType.DOUBLE: "Double",
+    DataType.STRING: "String",
+    DataType.VARCHAR: "VarChar",
+    DataType.ARRAY: "Array",
+    DataType.JSON: "JSON",
+    DataType.GEOMETRY: "Geometry",
+    DataType.TEXT: "Text",
+    DataType.TIMESTAMPTZ: "Timestamptz",
+    DataType.MOL: "Mol",
+    DataType.DATE: "Date",
+    DataType.TIME: "Time",
+    DataType.DECIMAL: "Decimal",
+    DataType.BINARY_VECTOR: "BinaryVector",
+    DataType.FLOAT_VECTOR: "FloatVector",
+    DataType.FLOAT16_VECTOR: "Float16Vector",
+    DataType.BFLOAT16_VECTOR: "BFloat16Vector",
+    DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
+    DataType.INT8_VECTOR: "Int8Vector",
+    DataType.ARRAY_OF_VECTOR: "ArrayOfVector",
+    DataType.ARRAY_OF_STRUCT: "ArrayOfStruct",
+    DataType.STRUCT: "Struct",
 }
 
 INTEGER_RANGES = {

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from elanus.model.columns import arrow_type, take
 from elanus.model.hits import Hits
+from elanus.model.schema import Field
 from elanus.segment.base import SegmentReader
 
 
@@ -32,18 +34,14 @@ class Merged:
     distances: NDArray[np.float32]
 
 
-def merge(
-    found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: int, empty_keys: pa.Array, offset: int, limit: int
-) -> Merged:
-    """Merge the hits of segments and cut the page ``offset .. offset + limit`` of each query.
-
-    empty_keys  an array of no primary keys, of their type
-    """
+def merge(found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: Field, offset: int, limit: int) -> Merged:
+    """Merge the hits of segments and cut the page ``offset .. offset + limit`` of each query."""
     if not found:
         nothing = np.zeros(0, dtype=np.int64)
-        return Merged(np.zeros(nq, dtype=np.int64), nothing, nothing, empty_keys, np.zeros(0, dtype=np.float32))
+        no_keys = pa.array([], type=arrow_type(primary))
+        return Merged(np.zeros(nq, dtype=np.int64), nothing, nothing, no_keys, np.zeros(0, dtype=np.float32))
     if len(found) == 1:
-        alone = _page_of_one(*found[0], primary, offset, limit)
+        alone = _page_of_one(*found[0], primary.id, offset, limit)
         if alone is not None:
             return alone
     rows = np.concatenate([hits.rows for _, hits in found], axis=1)
@@ -53,7 +51,7 @@ def merge(
     real = rows >= 0
     query = np.broadcast_to(np.arange(nq)[:, None], rows.shape)[real]
     flat_rows, flat_parts, flat_distances = rows[real], parts[real], distances[real]
-    keys = gather_keys([segment for segment, _ in found], flat_parts, flat_rows, primary)
+    keys = gather_keys([segment for segment, _ in found], flat_parts, flat_rows, primary.id)
     order = _order(query, flat_distances, keys)
     place = _places(query, nq)
     taken = order[(place >= offset) & (place < offset + limit)]
@@ -70,7 +68,7 @@ def _page_of_one(segment: SegmentReader, hits: Hits, primary: int, offset: int, 
     rows = hits.rows[:, offset : offset + limit]
     real = rows >= 0
     flat = rows[real]
-    keys = segment.column(primary).data.take(pa.array(flat))
+    keys = take(segment.column(primary).data, flat)
     parts = np.zeros(len(flat), dtype=np.int64)
     return Merged(real.sum(axis=1), parts, flat, keys, distances[:, offset : offset + limit][real])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from elanus.model.bitset import Bitset
 from elanus.model.ids import PartitionId
-from elanus.model.time import Timestamp
+from elanus.model.time import NEVER, Timestamp
 from elanus.query.plan import Where
 from elanus.segment.base import SegmentReader
 from elanus.segment.filtering import Scope, keep
@@ -18,7 +18,7 @@ def readers(
     at: Sequence[Timestamp],
     where: Where,
     *,
-    expired: Timestamp = Timestamp(0),
+    expired: Timestamp = NEVER,
     partitions: frozenset[PartitionId] | None = None,
     ignore_growing: bool = False,
 ) -> Iterator[tuple[SegmentReader, Bitset | None]]:

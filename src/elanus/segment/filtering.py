@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from elanus.expr import BoundExpr, select
 from elanus.model.bitset import Bitset, intersect
-from elanus.model.time import Timestamp
+from elanus.model.time import NEVER, Timestamp
 from elanus.segment.base import SegmentReader
 
 
@@ -24,7 +24,7 @@ class Scope:
     """
 
     at: Timestamp
-    expired: Timestamp = Timestamp(0)
+    expired: Timestamp = NEVER
     where: BoundExpr | None = None
     keys: pa.Array | None = None
 

@@ -79,6 +79,8 @@ class SegmentWriter:
     def write_deletes(self, segment: SegmentInfo, rows: NDArray[np.int64], at: NDArray[np.uint64]) -> FileInfo:
         """Write the tombstones of a sealed segment: all of them, in a new file named by the newest."""
         key = f"deletes/{segment.id}/{int(at.max()):020d}.parquet"
+        # Only a flush that failed before its commit can have left the same name behind.
+        self._store.delete([key])
         return parquet.write_deletes(self._store, key, rows, at)
 
 

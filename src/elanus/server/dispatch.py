@@ -53,7 +53,7 @@ class Dispatcher:
         found = _find(method)
         request = _parse(found, body)
         reply = self._run(found, request, Call(self._engine, metadata))
-        return reply if isinstance(reply, bytes) else bytes(reply.SerializeToString())
+        return reply if isinstance(reply, bytes) else bytes(reply.SerializeToString(deterministic=True))
 
     def _run(self, found: Rpc, request: Any, call: Call) -> Any:
         try:

@@ -261,6 +261,8 @@ JSON: list[Case] = [
     ('exists j["k"]', [1, 2, 3, 7, 8], {}),
     ('EXISTS j["p"]', [1], {}),
     ('exists j["l"]', [1, 3], {}),
+    ("empty(s)", [6], {}),
+    ('starts_with(s, "app")', [1], {}),
     ('not exists j["k"]', [4, 5, 6], {}),
     ("exists j", None, {}),
     ("exists i", None, {}),

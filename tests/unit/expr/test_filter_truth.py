@@ -43,11 +43,15 @@ def test_illegal_filter_is_refused_with_its_text(text, values):
     assert f"cannot parse expression: {text}, error: " in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "expected", "values"), [case for case in _CASES if case[1] is not None and case[0].strip()])
+@pytest.mark.parametrize(
+    ("text", "expected", "values"), [case for case in _CASES if case[1] is not None and case[0].strip()]
+)
 def test_double_negation_selects_the_same_rows(text, expected, values):
     assert _selected(f"not (not ({text}))", values) == expected
 
 
-@pytest.mark.parametrize(("text", "expected", "values"), [case for case in _CASES if case[1] is not None and case[0].strip()])
+@pytest.mark.parametrize(
+    ("text", "expected", "values"), [case for case in _CASES if case[1] is not None and case[0].strip()]
+)
 def test_a_row_is_never_both_true_and_false(text, expected, values):
     assert not set(_selected(f"not ({text})", values)) & set(expected)

@@ -115,7 +115,8 @@ def test_an_unknown_consistency_level_is_refused() -> None:
 
 
 def test_template_values_become_plain_values() -> None:
-    given = {"b": True, "i": 3, "f": 0.5, "s": "x", "l": [1, 2], "t": ["a"], "m": [1, 0.5, True], "n": [[1], [2]], "e": []}
+    lists = {"l": [1, 2], "t": ["a"], "m": [1, 0.5, True], "n": [[1], [2]], "e": []}
+    given = {"b": True, "i": 3, "f": 0.5, "s": "x", **lists}
     request = pb.QueryRequest.FromString(Prepare.query_request("c", "", [], [], expr_params=given).SerializeToString())
     assert template_values(request.expr_template_values) == given
 

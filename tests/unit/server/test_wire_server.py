@@ -120,10 +120,11 @@ def test_deadline_of_a_running_call_marks_it(server, channel):
 
 
 def test_call_of_a_client_that_left_is_marked(server, channel):
-    send(channel)
+    future = send(channel)
     call = server.next_request(WireServer.FAST_LANE)
     channel.close()
     wait_until_cancelled(call)
+    assert future.done()
     assert server.wait_until_unused(0.0)
 
 

@@ -20,14 +20,13 @@ _GEOMETRY = (
     "st_dwithin",
     "st_isvalid",
 )
-_REGISTERED = ("empty", "starts_with")
 
 
 def _not_yet(name: str) -> FilterError:
     return FilterError(f"operator {name} is not supported yet")
 
 
-@binds_call(*_TEXT_AND_SAMPLE, *_STRUCT, *_GEOMETRY, *_REGISTERED)
+@binds_call(*_TEXT_AND_SAMPLE, *_STRUCT, *_GEOMETRY)
 def refuse_call(_scope: Scope, call: nodes.Call) -> Bound:
     """Refuse a call of the language by its name."""
     raise _not_yet(call.name)

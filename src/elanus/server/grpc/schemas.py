@@ -26,7 +26,7 @@ DEFAULT_ARMS = {
 }
 ARM_TYPES = {
     "bool_data": "Bool",
-    "int_data": "Int32",
+    "int_data": "Int",
     "long_data": "Int64",
     "float_data": "Float",
     "double_data": "Double",

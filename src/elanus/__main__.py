@@ -1,0 +1,5 @@
+"""``python -m elanus`` is the ``elanus`` command."""
+
+from elanus.cli.app import main
+
+main()

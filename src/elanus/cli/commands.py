@@ -1,0 +1,68 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import elanus
+from elanus.cli import serving
+from elanus.configuration import find_file, read_settings
+
+app = typer.Typer(
+    help="A vector database that speaks the Milvus protocol.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run() -> None:
+    """Parse the arguments of this process and run the command they name."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"elanus {elanus.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A vector database that speaks the Milvus protocol."""
+
+
+@app.command()
+def serve(  # noqa: PLR0917 - a parameter an option
+    data: Annotated[Path | None, typer.Option(help="The data folder; made when it isn't there.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = None,
+    uds: Annotated[Path | None, typer.Option(help="Listen on this Unix socket instead of a port.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file; elanus.yaml when it is here.")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve other machines without authentication.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve a data folder to Milvus clients until SIGTERM or Ctrl-C."""
+    given = {
+        "data": data,
+        "server.host": host,
+        "server.port": port,
+        "server.uds": uds,
+        "server.insecure": insecure,
+        "log.level": log_level,
+    }
+    with serving.explained():
+        file = find_file(config, os.environ)
+        settings = read_settings(file, os.environ, given)
+        serving.serve(settings, file)

@@ -1,0 +1,154 @@
+"""pymilvus' own clients, which open a database in a folder where others take an address."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+# gRPC reads it when the first channel is made: new clients then work after a fork too.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "true")
+
+try:
+    import grpc
+    import pymilvus
+    from pymilvus.client.connection_manager import ConnectionConfig
+except ImportError as missing:
+    raise ImportError(
+        "elanus.MilvusClient needs pymilvus, which is not installed: pip install 'elanus[client]'"
+    ) from missing
+
+from elanus.embedded.attach import attached
+from elanus.embedded.places import local_folder, socket_path
+
+DEFAULT_URI = "http://localhost:19530"
+CHANNEL = {
+    # An idle channel would close its connection, and with the last connection the owner of the folder ends.
+    "grpc.client_idle_timeout_ms": 2**31 - 1,
+    # Connections are not shared between channels, so that none outlives its client, nor crosses a fork.
+    "grpc.use_local_subchannel_pool": 1,
+}
+
+
+class MilvusClient(pymilvus.MilvusClient):
+    """``pymilvus.MilvusClient``; a path as its ``uri`` opens the embedded database in that folder.
+
+        client = MilvusClient("./demo.db")
+
+    All clients of a folder, in all processes, share one database process. It ends after the last of them is closed,
+    and is started again when it died. Addresses (``http://``, ``unix:``, ``host:port``) go to pymilvus unchanged.
+
+    raises  EmbeddedError when the folder can't be opened
+    """
+
+    def __init__(  # noqa: PLR0917 - pymilvus' own order
+        self,
+        uri: str | os.PathLike[str] = DEFAULT_URI,
+        user: str = "",
+        password: str = "",
+        db_name: str = "",
+        token: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        folder = local_folder(uri)
+        if folder is None:
+            super().__init__(str(uri), user, password, db_name, token, timeout, **kwargs)
+            return
+        with attached(folder) as address:
+            super().__init__(address, user, password, db_name, token, timeout, **_private(kwargs))
+        handler, manager = self._handler, self._manager
+        recover = handler._on_rpc_error
+
+        def on_error(error: Exception) -> bool:
+            if not _is_gone(error):
+                return bool(recover(error))
+            with attached(folder) as address:
+                handler._address = _channel_target(address)
+                return bool(recover(error))
+
+        handler._on_rpc_error = on_error
+        weakref.finalize(self, _release, os.getpid(), manager, handler)
+
+
+class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
+    """``pymilvus.AsyncMilvusClient``, with paths as ``MilvusClient`` takes them; the first call opens the folder."""
+
+    _config: Any
+    _handler: Any
+
+    def __init__(  # noqa: PLR0917 - pymilvus' own order
+        self,
+        uri: str | os.PathLike[str] = DEFAULT_URI,
+        user: str = "",
+        password: str = "",
+        db_name: str = "",
+        token: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._folder = local_folder(uri)
+        self._connecting = asyncio.Lock()
+        if self._folder is None:
+            super().__init__(str(uri), user, password, db_name, token, timeout, **kwargs)
+            return
+        address = f"unix:{socket_path(self._folder)}"
+        super().__init__(address, user, password, db_name, token, timeout, **_private(kwargs))
+
+    async def _connect(self) -> None:
+        folder = self._folder
+        if folder is None:
+            await super()._connect()
+            return
+        async with self._connecting:
+            if self._handler is not None:
+                return
+            async with _attached(folder) as address:
+                self._config = replace(self._config, uri=address, address=_channel_target(address))
+                await super()._connect()
+            handler = self._handler
+            recover = handler._on_rpc_error
+
+            async def on_error(error: Exception) -> bool:
+                if not _is_gone(error):
+                    return bool(await recover(error))
+                async with _attached(folder) as address:
+                    handler._address = _channel_target(address)
+                    return bool(await recover(error))
+
+            handler._on_rpc_error = on_error
+
+
+@asynccontextmanager
+async def _attached(folder: Path) -> AsyncIterator[str]:
+    """``attached``, waiting in a thread of its own."""
+    held = attached(folder)
+    address = await asyncio.to_thread(held.__enter__)
+    try:
+        yield address
+    finally:
+        held.__exit__(None, None, None)
+
+
+def _private(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return a client's keyword arguments with a connection that is its own, closed with it."""
+    return {**kwargs, "dedicated": True, "grpc_options": {**CHANNEL, **kwargs.get("grpc_options", {})}}
+
+
+def _channel_target(uri: str) -> str:
+    return str(ConnectionConfig.from_uri(uri).address)
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def _release(pid: int, manager: Any, handler: Any) -> None:
+    """Close the connection of a client that was forgotten; a forked child leaves it to its parent."""
+    if os.getpid() == pid:
+        manager.release(handler)
