@@ -140,12 +140,14 @@ class Instance:
     def _sweep(self) -> None:
         """Remove what creations and drops left behind that were cut short."""
         found = {info.key.removeprefix(HOMES).partition("/")[0] for info in self.services.store.list(HOMES)}
-        stored = {CollectionId(int(name)) for name in found if name.isdigit()}
-        logged = {shard.collection for shard in self.services.wal.shards()}
-        for orphan in sorted(stored | logged):
-            if self.catalog.entry(orphan) is None:
-                log.warning("removing the remains of a collection that is not in the catalog: %s", home(orphan))
-                self._remove(orphan)
+        for stored in sorted(CollectionId(int(name)) for name in found if name.isdigit()):
+            if self.catalog.entry(stored) is None:
+                log.warning("removing the remains of a collection that is not in the catalog: %s", home(stored))
+                self._remove(stored)
+        # Records of a dropped collection stay in a log file as long as others need it; they must not pin it again.
+        for logged in {shard.collection for shard in self.services.wal.shards()}:
+            if self.catalog.entry(logged) is None:
+                self.services.wal.drop(logged)
 
     def tick(self) -> None:
         """Tell the open collections that time has passed, and flush those that keep the log from shrinking."""

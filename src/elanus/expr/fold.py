@@ -11,7 +11,6 @@ from elanus.expr.bound import Always, And, BoundExpr, Compare, In, Leaf, Or, Val
 from elanus.expr.casts import family, type_of
 from elanus.expr.literals import INT64_MIN
 from elanus.expr.syntax import FilterError
-from elanus.model.types import DataType
 
 COMPARISONS: Mapping[str, Callable[..., bool]] = {
     "==": operator.eq,
@@ -142,7 +141,7 @@ def _combine(shape: type[And | Or], items: Iterable[BoundExpr], *, neutral: bool
 def _merge_equalities(items: Sequence[BoundExpr], *, negated: bool) -> list[BoundExpr]:
     """Join equalities with the same operand into one ``In`` at the place of the first.
 
-    Only within one family: for JSON, a row of another family than the constant is UNKNOWN, which a union would lose.
+    Only constants of the same types: for JSON they pick the reader, and a row that it cannot read is UNKNOWN.
     """
     groups: dict[object, list[Leaf]] = {}
     for item in items:
@@ -164,23 +163,13 @@ def _merge_equalities(items: Sequence[BoundExpr], *, negated: bool) -> list[Boun
 
 def _equality_key(item: BoundExpr, *, negated: bool) -> object | None:
     if isinstance(item, Compare) and item.op == "==" and item.negated is negated:
-        return (item.operand, _families((item.value,)))
-    if isinstance(item, In) and item.negated is negated and item.values:
-        return (item.operand, _families(item.values))
-    return None
-
-
-def _families(values: tuple[Value, ...]) -> frozenset[str]:
-    return frozenset([family(_TYPES[kind]) for kind in set(map(type, values))])
-
-
-_TYPES = {
-    bool: DataType.BOOL,
-    int: DataType.INT64,
-    float: DataType.DOUBLE,
-    str: DataType.VARCHAR,
-    tuple: DataType.ARRAY,
-}
+        values: tuple[Value, ...] = (item.value,)
+    elif isinstance(item, In) and item.negated is negated and item.values:
+        values = item.values
+    else:
+        return None
+    types = frozenset(map(type, values))
+    return None if tuple in types else (item.operand, types)
 
 
 def _union(group: Sequence[Leaf]) -> In:

@@ -78,6 +78,8 @@ class QueryPlan:
 
 def search_key(request: SearchRequest) -> Hashable:
     """Return what a search's plan depends on."""
+    if request.plan_key is not None:
+        return request.plan_key
     page = (request.limit, request.offset, request.ignore_growing)
     names = (request.field, request.metric, request.filter, tuple(request.output_fields), request.partitions)
     return (page, names, frozen(request.params), frozen(request.values))

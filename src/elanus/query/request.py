@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,7 @@ class SearchRequest:
     metric     what the client named, empty for the index's own
     params     search parameters as the client gave them (ef, nprobe, radius, range_filter, ...), values from JSON
     values     template values of the filter
+    plan_key   equal only for requests that are planned alike; spares their comparison part by part
     """
 
     queries: Queries | None
@@ -81,6 +82,7 @@ class SearchRequest:
     round_decimal: int = -1
     ignore_growing: bool = False
     consistency: Consistency = DEFAULT_CONSISTENCY
+    plan_key: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)

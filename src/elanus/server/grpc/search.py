@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from elanus._native.codec import encode_floats, wrap
+from elanus._native.codec import encode_floats, split_message, wrap
 from elanus.engine import search as engine
 from elanus.model.errors import InvalidParameter
 from elanus.server.grpc import messages as pb
@@ -19,6 +21,7 @@ from elanus.server.grpc.queries import parse_queries
 from elanus.server.grpc.rpc import Call, rpc
 from elanus.server.grpc.templates import template_values
 
+PLACEHOLDER_GROUP = 6
 RESULTS = 2
 DATA_FIELDS, DATA_SCORES, DATA_IDS = 3, 4, 5
 
@@ -26,34 +29,90 @@ UNAVAILABLE_MESSAGES = ("function_score", "highlighter", "search_aggregation", "
 UNAVAILABLE_LISTS = ("sub_reqs", "function_chains")
 
 
-@rpc("Search", pb.SearchRequest, pb.SearchResults)
-def search(request: Any, call: Call) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search: the request without its vectors, still bytes, and the placeholder group (None without one).
+
+    Clients ask the same with other vectors, so what the rest means is kept in ``SHAPES``.
+    """
+
+    rest: bytes
+    group: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a request without its vectors means: the command's arguments, the keys to search for, the vectors' number."""
+
+    arguments: Mapping[str, Any]
+    ids: pa.Array | None
+    nq: int
+    collection: str
+
+
+SHAPES: dict[tuple[str, bytes], Shape] = {}
+MAX_SHAPES = 1024
+
+
+def _parse(body: bytes) -> Asked:
+    rest, spans = split_message(body, PLACEHOLDER_GROUP)
+    return Asked(rest, body[slice(*spans[-1])] if spans else None)
+
+
+@rpc("Search", pb.SearchRequest, pb.SearchResults, parse=_parse)
+def search(asked: Asked, call: Call) -> bytes:
     """Find the nearest rows."""
-    command = _command(request, call)
-    return encode_result(call.run(command), command.limit, request.collection_name)
+    shape = _shape_of(asked, call)
+    command = engine.Search(queries=_queries(asked, shape), ids=shape.ids, **shape.arguments)
+    return encode_result(call.run(command), command.limit, shape.collection)
 
 
-def _command(request: Any, call: Call) -> engine.Search:
+def _shape_of(asked: Asked, call: Call) -> Shape:
+    key = (call.database(), asked.rest)
+    shape = SHAPES.get(key)
+    if shape is None:
+        if len(SHAPES) >= MAX_SHAPES:
+            SHAPES.clear()
+        shape = SHAPES[key] = _shape(asked.rest, call)
+    return shape
+
+
+def _shape(rest: bytes, call: Call) -> Shape:
+    request = pb.SearchRequest.FromString(rest)
     _refuse_unavailable(request)
     params = parse_search(dict(pairs_from(request.search_params)))
-    queries, ids = _inputs(request)
-    return engine.Search(
-        collection=call.collection(request),
-        field=params.anns_field,
-        queries=queries,
-        ids=ids,
-        limit=params.topk,
-        offset=params.offset,
-        metric=params.metric,
-        params=params.index,
-        filter=request.dsl,
-        values=template_values(request.expr_template_values),
-        output_fields=tuple(request.output_fields),
-        partitions=tuple(request.partition_names),
-        round_decimal=params.round_decimal,
-        ignore_growing=params.ignore_growing,
-        consistency=consistency(request),
-    )
+    arguments = {
+        "collection": call.collection(request),
+        "field": params.anns_field,
+        "limit": params.topk,
+        "offset": params.offset,
+        "metric": params.metric,
+        "params": params.index,
+        "filter": request.dsl,
+        "values": template_values(request.expr_template_values),
+        "output_fields": tuple(request.output_fields),
+        "partitions": tuple(request.partition_names),
+        "round_decimal": params.round_decimal,
+        "ignore_growing": params.ignore_growing,
+        "consistency": consistency(request),
+        "plan_key": rest,
+    }
+    ids = _keys(request.ids) if request.HasField("ids") else None
+    return Shape(arguments, ids, request.nq, request.collection_name)
+
+
+def _queries(asked: Asked, shape: Shape) -> engine.Queries | None:
+    """Return the vectors that are searched for, None when it is primary keys."""
+    if shape.ids is not None:
+        check_nq(len(shape.ids))
+        return None
+    queries = parse_queries(asked.group or b"")
+    check_nq(queries.nq)
+    if shape.nq and shape.nq != queries.nq:
+        raise InvalidParameter.expected(
+            "nq is not the number of vectors in the request", expected=shape.nq, actual=queries.nq
+        )
+    return queries
 
 
 def _refuse_unavailable(request: Any) -> None:
@@ -63,21 +122,6 @@ def _refuse_unavailable(request: Any) -> None:
     for name in UNAVAILABLE_LISTS:
         if getattr(request, name):
             raise unavailable(f"search with {name}")
-
-
-def _inputs(request: Any) -> tuple[engine.Queries | None, pa.Array | None]:
-    """Return the vectors or the primary keys that are searched for."""
-    if request.HasField("ids"):
-        ids = _keys(request.ids)
-        check_nq(len(ids))
-        return None, ids
-    queries = parse_queries(request.placeholder_group)
-    check_nq(queries.nq)
-    if request.nq and request.nq != queries.nq:
-        raise InvalidParameter.expected(
-            "nq is not the number of vectors in the request", expected=request.nq, actual=queries.nq
-        )
-    return queries, None
 
 
 def _keys(ids: Any) -> pa.Array:
