@@ -7,20 +7,24 @@ import signal
 import threading
 from collections.abc import Callable
 
-STOP = {signal.SIGINT, signal.SIGTERM}
 FORCED = 130
+"""Exit code of a process that was stopped at once."""
 
 
 class StopSignals:
-    """Takes SIGINT and SIGTERM from construction on; construct it in the main thread, before any other thread starts.
+    """Takes SIGINT and SIGTERM from construction on, which must be in the main thread.
 
-    The signals are blocked and awaited by a thread of their own, so they are noticed while every other thread is in
-    native code.
+    The interpreter writes a byte into a pipe when a signal comes, whatever its threads do; a thread that reads the
+    pipe notices it even while the main thread is in native code.
     """
 
     def __init__(self) -> None:
         self._asked = threading.Event()
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _noticed)
         threading.Thread(target=self._watch, name="elanus-signals", daemon=True).start()
 
     def wait(self) -> None:
@@ -37,8 +41,12 @@ class StopSignals:
         threading.Thread(target=run, name="elanus-stop", daemon=True).start()
 
     def _watch(self) -> None:
-        signal.sigwait(STOP)
+        os.read(self._reader, 1)
         self._asked.set()
-        signal.sigwait(STOP)
+        os.read(self._reader, 1)
         os.write(2, b"\nstopped at once; what was acknowledged is in the log\n")
         os._exit(FORCED)
+
+
+def _noticed(_number: int, _frame: object) -> None:
+    """Do nothing: the byte in the pipe is enough."""

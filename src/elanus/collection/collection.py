@@ -392,6 +392,8 @@ class Collection:
         """Stop background work; nothing is written that isn't in the log."""
         with self._committing:
             self._closed = True
+        for shard in self._shards:
+            shard.close()
         for job in ("maintain", "flush", "seal"):
             self.services.jobs.forget((self.id, job))
 

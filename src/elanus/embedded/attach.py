@@ -20,6 +20,8 @@ from elanus.storage.folder_lock import read_holder
 
 START_LIMIT_S = 60.0
 """Longest wait for an owner to open its folder."""
+HELD_LIMIT_S = 20.0
+"""Longest wait for a process that holds the folder to say where it can be reached."""
 RETRY_S = 0.02
 CONNECT_LIMIT_S = 5.0
 LOG_BYTES = 8 * 2**20
@@ -41,7 +43,7 @@ def attached(folder: Path) -> Iterator[str]:
 
 
 def _owner_of(folder: Path) -> str:
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + HELD_LIMIT_S
     while True:
         address = _running(folder) or _start(folder)
         if address is not None:

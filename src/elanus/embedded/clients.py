@@ -34,6 +34,9 @@ CHANNEL = {
     "grpc.use_local_subchannel_pool": 1,
 }
 
+_RECOVERIES = (False, False, False, False, True)
+"""Attempts to reach a folder's owner anew, whether it is the last one: a dying owner may still seem alive."""
+
 
 class MilvusClient(pymilvus.MilvusClient):
     """``pymilvus.MilvusClient``; a path as its ``uri`` opens the embedded database in that folder.
@@ -68,9 +71,15 @@ class MilvusClient(pymilvus.MilvusClient):
         def on_error(error: Exception) -> bool:
             if not _is_gone(error):
                 return bool(recover(error))
-            with attached(folder) as address:
-                handler._address = _channel_target(address)
-                return bool(recover(error))
+            for last in _RECOVERIES:
+                with attached(folder) as address:
+                    handler._address = _channel_target(address)
+                    try:
+                        return bool(recover(error))
+                    except pymilvus.MilvusException:
+                        if last:
+                            raise
+            return False
 
         handler._on_rpc_error = on_error
         weakref.finalize(self, _release, os.getpid(), manager, handler)
@@ -117,9 +126,15 @@ class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
             async def on_error(error: Exception) -> bool:
                 if not _is_gone(error):
                     return bool(await recover(error))
-                async with _attached(folder) as address:
-                    handler._address = _channel_target(address)
-                    return bool(await recover(error))
+                for last in _RECOVERIES:
+                    async with _attached(folder) as address:
+                        handler._address = _channel_target(address)
+                        try:
+                            return bool(await recover(error))
+                        except pymilvus.MilvusException:
+                            if last:
+                                raise
+                return False
 
             handler._on_rpc_error = on_error
 

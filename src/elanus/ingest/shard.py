@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from elanus.ingest.route import by_partition
 from elanus.model.columns import ColumnBatch
-from elanus.model.errors import PartitionNotFound
+from elanus.model.errors import CollectionNotFound, PartitionNotFound
 from elanus.model.ids import PartitionId, SegmentId
 from elanus.model.manifest import Manifest
 from elanus.model.time import Clock, Timestamp
@@ -78,6 +78,7 @@ class Shard:
         self._clock = clock
         self._last: Ticket | None = None
         self._applied = published
+        self._closed = False
 
     # --- writes ---
 
@@ -106,6 +107,11 @@ class Shard:
             self._apply(dead, [], at)
             return Pending(at, ticket)
 
+    def close(self) -> None:
+        """Take no more writes: a record logged after this would belong to a collection that nobody has."""
+        with self.lock:
+            self._closed = True
+
     def sync(self, ticket: Ticket | None) -> None:
         """Wait until a record, and with it all before it, is on disk; None stands for no record."""
         if ticket is not None:
@@ -117,6 +123,8 @@ class Shard:
             self.published = max(self.published, at)
 
     def _append(self, at: Timestamp, kind: RecordKind, payload: Sequence[Buffer]) -> Ticket:
+        if self._closed:
+            raise CollectionNotFound(collection=self.id.collection)
         self._last = self._wal.append(self.id, at, kind, payload)
         self._applied = at
         return self._last

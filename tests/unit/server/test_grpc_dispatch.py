@@ -16,6 +16,7 @@ from elanus.engine.collections import DescribeCollection, DropCollection, HasCol
 from elanus.engine.data import Delete
 from elanus.engine.databases import ListDatabases
 from elanus.engine.partitions import HasPartition, Load
+from elanus.engine.search import Search
 from elanus.engine.system import GetVersion
 from elanus.model.errors import (
     CannotFindCollection,
@@ -33,6 +34,7 @@ from elanus.server.dispatch import Dispatcher
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc import status
 from elanus.server.grpc.rpc import RPCS
+from elanus.server.grpc.search import SHAPES
 from elanus.server.rpc_status import GrpcCode, RpcAbort
 
 PREFIX = "/milvus.proto.milvus.MilvusService/"
@@ -228,3 +230,34 @@ def test_descriptors_are_those_of_the_installed_client() -> None:
 def test_an_unknown_message_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NoSuchMessage"):
         _ = pb.NoSuchMessage
+
+
+# --- searches that are asked again ---
+
+
+def search_request(expr: str) -> Any:
+    value = pb.PlaceholderValue(tag="$0", type=101, values=[b"\0\0\x80\x3f"])
+    group = pb.PlaceholderGroup(placeholders=[value]).SerializeToString()
+    topk = pb.KeyValuePair(key="topk", value="1")
+    return pb.SearchRequest(collection_name="c", dsl=expr, placeholder_group=group, search_params=[topk], nq=1)
+
+
+def test_only_short_searches_are_kept_for_the_next_time() -> None:
+    SHAPES.clear()
+    for expr in ("a > 1", "a > 1", "a in [" + "1, " * 20_000 + "1]"):
+        ask({Search: CollectionNotLoaded()}, "Search", search_request(expr))
+    assert [shape.arguments["filter"] for shape in SHAPES.values()] == ["a > 1"]
+
+
+def test_the_same_search_of_another_database_is_another_one() -> None:
+    engine = Answers({Search: CollectionNotLoaded()})
+    for database in ("one", "two"):
+        body = search_request("").SerializeToString()
+        Dispatcher(engine)(PREFIX + "Search", {"dbname": database}, body)
+    assert [command.collection.database for command in engine.seen] == ["one", "two"]
+
+
+def test_a_search_that_is_broken_inside_is_the_callers_fault() -> None:
+    body = pb.SearchRequest(collection_name="c").SerializeToString() + b"\x4a\x02\x0a\xff"
+    reply = milvus_pb2.SearchResults.FromString(Dispatcher(Answers({}))(PREFIX + "Search", {}, body))
+    assert reply.status.code == 1100

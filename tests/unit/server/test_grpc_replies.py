@@ -222,7 +222,7 @@ def test_a_claimed_number_of_rows_does_not_size_the_answer() -> None:
     engine = Writes(Schema((KEY,)), pa.array([], type=pa.int64()))
     request = milvus_pb2.InsertRequest(collection_name="c", num_rows=2**32 - 1, fields_data=[longs("gone")])
     path = "/milvus.proto.milvus.MilvusService/Insert"
-    assert len(Dispatcher(engine)(path, {}, request.SerializeToString())) < 4096
+    assert len(Dispatcher(engine)(path, {}, request.SerializeToString())) < 2**20
 
 
 # --- schemas ---

@@ -55,7 +55,7 @@ def test_call_shows_what_was_sent(server, channel):
     call = server.next_request(WireServer.FAST_LANE)
     assert (call.protocol, call.method, call.body, call.body) == ("grpc", "/t/Fast", b"hello", b"hello")
     assert call.peer.startswith("127.0.0.1:")
-    assert 0 < call.remaining_s <= LIMIT_S
+    assert 0 < call.remaining_s <= LIMIT_S + 1  # the client rounds its timeout up
     assert not call.cancelled
     call.respond(b"bye")
     assert future.result() == b"bye"

@@ -10,16 +10,16 @@ type ValueArrays<'py> = (Array<'py, u8>, Array<'py, i64>, Array<'py, i64>, Array
 
 /// A step as Python writes it: a position or a key.
 #[derive(FromPyObject)]
-enum Stair {
+enum PyStep {
     Position(u64),
     Key(String),
 }
 
-impl From<Stair> for Step {
-    fn from(stair: Stair) -> Self {
-        match stair {
-            Stair::Position(position) => Step::index(usize::try_from(position).unwrap_or(usize::MAX)),
-            Stair::Key(key) => Step::Key(key.into_bytes()),
+impl From<PyStep> for Step {
+    fn from(step: PyStep) -> Self {
+        match step {
+            PyStep::Position(position) => Step::index(usize::try_from(position).unwrap_or(usize::MAX)),
+            PyStep::Key(key) => Step::Key(key.into_bytes()),
         }
     }
 }
@@ -50,7 +50,7 @@ fn json_extract_path<'py>(
     py: Python<'py>,
     offsets: PyReadonlyArray1<'py, i64>,
     data: PyReadonlyArray1<'py, u8>,
-    steps: Vec<Stair>,
+    steps: Vec<PyStep>,
 ) -> PyResult<ValueArrays<'py>> {
     let rows = rows(&offsets, &data)?;
     let steps: Vec<Step> = steps.into_iter().map(Step::from).collect();

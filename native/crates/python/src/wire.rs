@@ -239,7 +239,7 @@ impl WireMetadata {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.call.get().call.headers().keys().map(|name| name.as_str()).filter(|name| self.find(name).is_some())
+        self.call.get().call.headers().keys().map(AsRef::<str>::as_ref).filter(|name| self.find(name).is_some())
     }
 }
 

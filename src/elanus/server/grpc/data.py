@@ -22,6 +22,8 @@ from elanus.server.grpc.rpc import Call, rpc
 from elanus.server.grpc.templates import template_values
 
 FIELDS_DATA = 5
+# A failed write fails as a whole; past this many rows only its status says so, whatever number was claimed.
+NAMED_FAILURES = 65_536
 RESULT_IDS = 2
 RESULT_SUCC_INDEX = 3
 
@@ -46,8 +48,7 @@ def _parse_upsert(body: bytes) -> Rows:
 
 
 def _mark_failed(rows: Rows, reply: Any) -> None:
-    # A count that the bytes can't hold must not become an answer of its size.
-    reply.err_index.extend(range(min(rows.request.num_rows, len(rows.body))))
+    reply.err_index.extend(range(min(rows.request.num_rows, NAMED_FAILURES)))
 
 
 @rpc("Insert", pb.InsertRequest, pb.MutationResult, parse=_parse_insert, failed=_mark_failed)

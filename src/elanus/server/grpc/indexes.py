@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from elanus.engine import indexes
+from elanus.index.base import EXACT_SCAN
 from elanus.model.errors import IndexDuplicates, IndexNotFound
 from elanus.model.schema import Pairs
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc.pairs import pairs_from, pairs_to
 from elanus.server.grpc.rpc import Call, rpc
 
-EXACT_SCAN = "exact scan"
+# Kinds that are an exact scan by name; for every other kind it is worth saying.
+EXACT_KINDS = ("FLAT", "BIN_FLAT")
 
 
 @rpc("CreateIndex", pb.CreateIndexRequest, pb.Status)
@@ -60,8 +62,8 @@ def _message(described: indexes.IndexDescription) -> Any:
 
 
 def _params(described: indexes.IndexDescription) -> Pairs:
-    """Return what the user passed; when an exact scan serves the index, that is said too."""
-    if described.answered_by != EXACT_SCAN:
+    """Return what the user passed; when an exact scan answers for a kind that promises another way, say so too."""
+    if described.answered_by != EXACT_SCAN or described.info.kind in EXACT_KINDS:
         return described.info.params
     return (*described.info.params, ("answered_by", EXACT_SCAN))
 

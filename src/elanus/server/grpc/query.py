@@ -8,8 +8,6 @@ import numpy as np
 
 from elanus._native.codec import encode_field_data, wrap
 from elanus.engine import search as engine
-from elanus.model import limits
-from elanus.model.errors import InvalidParameter
 from elanus.model.types import DataType
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc.outputs import encode_outputs
@@ -48,8 +46,6 @@ def encode_result(result: engine.QueryResult, collection: str) -> bytes:
         fields, columns = result.fields, encode_outputs(RESULT_FIELDS, result.columns)
     else:
         fields, columns = (COUNT,), wrap(RESULT_FIELDS, [_count_column(result.count)])
-    if len(columns) > limits.RESULT_BYTES:
-        raise InvalidParameter(f"query results exceed the maxOutputSize Limit {limits.RESULT_BYTES}")
     head = pb.QueryResults(
         status=pb.Status(),
         collection_name=collection,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from elanus._native.codec import encode_floats, split_message, wrap
@@ -26,7 +27,7 @@ RESULTS = 2
 DATA_FIELDS, DATA_SCORES, DATA_IDS = 3, 4, 5
 
 UNAVAILABLE_MESSAGES = ("function_score", "highlighter", "search_aggregation", "namespace")
-UNAVAILABLE_LISTS = ("sub_reqs", "function_chains")
+UNAVAILABLE_WHEN_SET = ("sub_reqs", "function_chains", "search_by_primary_keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a request without its vectors means: the command's arguments, the keys to search for, the vectors' number."""
+    """What a request without its vectors means.
+
+    arguments  those of the command
+    ids        the primary keys that are searched for, None with vectors
+    nq         how many vectors the request says it brings
+    """
 
     arguments: Mapping[str, Any]
     ids: pa.Array | None
@@ -52,6 +58,8 @@ class Shape:
 
 SHAPES: dict[tuple[str, bytes], Shape] = {}
 MAX_SHAPES = 1024
+# A longer request holds a list that is hardly asked for twice.
+MAX_SHAPE_BYTES = 16 * 1024
 
 
 def _parse(body: bytes) -> Asked:
@@ -68,6 +76,8 @@ def search(asked: Asked, call: Call) -> bytes:
 
 
 def _shape_of(asked: Asked, call: Call) -> Shape:
+    if len(asked.rest) > MAX_SHAPE_BYTES:
+        return _shape(asked.rest, call)
     key = (call.database(), asked.rest)
     shape = SHAPES.get(key)
     if shape is None:
@@ -78,7 +88,10 @@ def _shape_of(asked: Asked, call: Call) -> Shape:
 
 
 def _shape(rest: bytes, call: Call) -> Shape:
-    request = pb.SearchRequest.FromString(rest)
+    try:
+        request = pb.SearchRequest.FromString(rest)
+    except DecodeError as error:
+        raise InvalidParameter(f"the search request can't be read: {error}") from None
     _refuse_unavailable(request)
     params = parse_search(dict(pairs_from(request.search_params)))
     arguments = {
@@ -119,7 +132,7 @@ def _refuse_unavailable(request: Any) -> None:
     for name in UNAVAILABLE_MESSAGES:
         if request.HasField(name):
             raise unavailable(f"search with {name}")
-    for name in UNAVAILABLE_LISTS:
+    for name in UNAVAILABLE_WHEN_SET:
         if getattr(request, name):
             raise unavailable(f"search with {name}")
 
