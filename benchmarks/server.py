@@ -1,6 +1,6 @@
 """What a search, an insert, a query and a start cost over the wire: Elanus beside milvus-lite, in one run.
 
-    python benchmarks/server.py --data FOLDER [--peer] [--rows 100000]
+    python benchmarks/server.py --data FOLDER [--rows 100000] [--peer VENV/bin/python]
 
 FOLDER holds ``base.f16.npy``, ``queries.f16.npy``, ``meta.parquet`` and ``truth.npz`` (array ``all``: exact top 100).
 The server runs on core 0, clients on core 1; CPU time is the server process' own (user and system).
@@ -94,12 +94,11 @@ def elanus_command(port: int, data: Path) -> list[str]:
     return [sys.executable, "-m", "elanus", "serve", "--data", str(data), "--port", str(port)]
 
 
-def milvus_lite_command(port: int, data: Path) -> list[str]:
-    code = (
-        "import sys, time; from milvus_lite.server_manager import Server\n"
-        "s = Server(sys.argv[1], f'127.0.0.1:{sys.argv[2]}'); s.init(); s.start(); time.sleep(1e6)"
-    )
-    return [sys.executable, "-c", code, str(data / "lite.db"), str(port)]
+def milvus_lite_command(python: Path) -> Callable[[int, Path], list[str]]:
+    """Return the command of the peer, run by the interpreter that has it."""
+    server = str(python.with_name("milvus-lite"))
+    options = ["server", "--host", "127.0.0.1"]
+    return lambda port, data: [server, *options, "--data-dir", str(data), "--port", str(port)]
 
 
 def free_port() -> int:
@@ -174,6 +173,27 @@ def measure_insert(client, corpus: Corpus) -> float:
     for batch in batches:
         client.insert("words", batch)
     return len(corpus.rows) / (time.perf_counter() - begun)
+
+
+def measure_bare_insert(server: Server, client, corpus: Corpus) -> float:
+    """Return rows a second of the same inserts over a bare gRPC channel, requests serialised before."""
+    import grpc
+    from pymilvus.client.prepare import Prepare
+
+    create(client, "bare", corpus.base.shape[1])
+    fields = client.describe_collection("bare")["fields"]
+    requests = []
+    for at in range(0, min(len(corpus.rows), 20_000), 1000):
+        rows = [{**row, "vector": corpus.base[row["id"]]} for row in corpus.rows[at : at + 1000]]
+        requests.append(Prepare.row_insert_param("bare", rows, "", fields_info=fields).SerializeToString())
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", options=[("grpc.max_send_message_length", -1)])
+    call = channel.unary_unary("/milvus.proto.milvus.MilvusService/Insert", lambda b: b, lambda b: b)
+    begun = time.perf_counter()
+    for request in requests:
+        call(request)
+    elapsed = time.perf_counter() - begun
+    client.drop_collection("bare")
+    return 1000 * len(requests) / elapsed
 
 
 def build_index(client) -> None:
@@ -265,7 +285,10 @@ def measure(name: str, command, corpus: Corpus, folder: Path, seconds: float) ->
     with serving(lambda: Server(command, folder)) as server:
         client = client_of(server)
         create(client, "words", corpus.base.shape[1])
-        values["insert rows/s"] = measure_insert(client, corpus)
+        before = server.cpu_s()
+        values["insert rows/s, pymilvus"] = measure_insert(client, corpus)
+        values["insert, server CPU us a row"] = (server.cpu_s() - before) / len(corpus.rows) * 1e6
+        values["insert rows/s, bare gRPC"] = measure_bare_insert(server, client, corpus)
         build_index(client)
         client.flush("words")
         ef, values["recall@10"] = enough_ef(client, corpus)
@@ -293,6 +316,7 @@ def measure(name: str, command, corpus: Corpus, folder: Path, seconds: float) ->
             if bare:
                 qps, _, _ = throughput(lambda: bare_search(server, corpus, "words", ef), clients, seconds)
                 values[f"bare gRPC QPS, {clients} clients"] = qps
+        client.query("words", filter="id >= 0", output_fields=["id", *SCALARS], limit=5000)
         before, begun = server.cpu_s(), time.perf_counter()
         rounds = 5
         for _ in range(rounds):
@@ -330,13 +354,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--peer", action="store_true", help="measure milvus-lite too (it must be installed)")
+    parser.add_argument("--peer", type=Path, help="measure milvus-lite too: the python it is installed for")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {CLIENT_CPU})
     corpus = Corpus.read(arguments.data, arguments.rows)
     found: list[Figures] = []
-    commands = {"elanus": elanus_command} | ({"milvus-lite": milvus_lite_command} if arguments.peer else {})
+    commands = {"elanus": elanus_command}
+    if arguments.peer:
+        commands["milvus-lite"] = milvus_lite_command(arguments.peer)
     for name, command in commands.items():
         with tempfile.TemporaryDirectory(prefix="elanus-bench-") as folder:
             found.append(measure(name, command, corpus, Path(folder), arguments.seconds))

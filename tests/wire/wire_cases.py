@@ -233,7 +233,7 @@ CASES = [
         "show_collections",
         "ShowCollections",
         Prepare.show_collections_request(),
-        {collections.ListCollections: (DESCRIBED,)},
+        {collections.ListCollections: (collections.Listed(CollectionId(7), "books", AT, 2),)},
     ),
     Case(
         "collection_statistics",

@@ -49,17 +49,18 @@ class DatabaseEntry:
 
 @dataclass(frozen=True, slots=True)
 class CollectionEntry:
-    """One collection's place in the catalog.
+    """One collection's place in the catalog, and what a listing says about it.
 
-    database          the name of its database
-    partition_shards  its partitions times its shards, which count towards the server's capacity
+    database            the name of its database
+    shards, partitions  how many it has; their product counts towards the server's capacity
     """
 
     id: CollectionId
     database: str
     name: str
     created_at: Timestamp
-    partition_shards: int = 1
+    shards: int = 1
+    partitions: int = 1
 
 
 class Catalog:
@@ -94,7 +95,8 @@ class Catalog:
                 self._databases[row.name] = DatabaseEntry(row.id, row.name, row.created_at, pairs)
             for row in connection.execute(select(tables.collections)):
                 database = names[row.database_id]
-                self._remember(CollectionEntry(row.id, database, row.name, row.created_at, row.partition_shards))
+                sizes = (row.shards, row.partitions)
+                self._remember(CollectionEntry(row.id, database, row.name, row.created_at, *sizes))
             for row in connection.execute(select(tables.aliases)):
                 key = (names[row.database_id], row.name)
                 self._ids[key] = self._aliases[key] = row.collection_id
@@ -223,13 +225,14 @@ class Catalog:
             database = self.database(entry.database)
             self._check_free(entry.database, entry.name, f"collection already exist: {entry.name}")
             self._check_room(database)
-            self._check_capacity(entry.partition_shards)
+            self._check_capacity(entry.shards * entry.partitions)
             values = {
                 "id": entry.id,
                 "database_id": database.id,
                 "name": entry.name,
                 "created_at": entry.created_at,
-                "partition_shards": entry.partition_shards,
+                "shards": entry.shards,
+                "partitions": entry.partitions,
             }
             self._write(lambda connection: connection.execute(insert(tables.collections).values(values)))
             self._remember(entry)
@@ -271,17 +274,17 @@ class Catalog:
             self._remember(replace(entry, database=database, name=name))
             del self._ids[entry.database, entry.name]
 
-    def resize_collection(self, collection: CollectionId, partition_shards: int) -> None:
-        """Set how much of the server's capacity a collection takes; CapacityExceeded."""
+    def resize_collection(self, collection: CollectionId, partitions: int) -> None:
+        """Set how many partitions a collection has; CollectionNotFound, CapacityExceeded."""
         with self._lock:
             entry = self._collections.get(collection)
             if entry is None:
                 raise CollectionNotFound(collection=collection)
-            self._check_capacity(partition_shards - entry.partition_shards)
+            self._check_capacity((partitions - entry.partitions) * entry.shards)
             table = tables.collections
-            statement = update(table).where(table.c.id == collection).values(partition_shards=partition_shards)
+            statement = update(table).where(table.c.id == collection).values(partitions=partitions)
             self._write(lambda connection: connection.execute(statement))
-            self._collections[collection] = replace(entry, partition_shards=partition_shards)
+            self._collections[collection] = replace(entry, partitions=partitions)
 
     def _check_free(self, database: str, name: str, taken: str) -> None:
         if (database, name) in self._aliases:
@@ -298,7 +301,7 @@ class Catalog:
             raise TooManyCollections(limit=limits.COLLECTIONS)
 
     def _check_capacity(self, more: int) -> None:
-        taken = sum(entry.partition_shards for entry in self._collections.values())
+        taken = sum(entry.shards * entry.partitions for entry in self._collections.values())
         if more > 0 and taken + more > limits.GENERAL_CAPACITY:
             message = f"partitions times shards of all collections would be {taken + more}"
             raise CapacityExceeded(message, limit=limits.GENERAL_CAPACITY)

@@ -51,7 +51,8 @@ collections = Table(
     Column("database_id", ForeignKey(databases.c.id), nullable=False),
     Column("name", String(255), nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("partition_shards", Integer, nullable=False),
+    Column("shards", Integer, nullable=False),
+    Column("partitions", Integer, nullable=False),
     UniqueConstraint("database_id", "name"),
 )
 

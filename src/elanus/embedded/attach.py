@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import elanus
 from elanus.embedded.places import EmbeddedError, attaching, log_file, make_private, prepare, socket_path
-from elanus.storage.folder_lock import read_holder
+from elanus.storage.folder_lock import current_holder, read_holder
 
 START_LIMIT_S = 60.0
 """Longest wait for an owner to open its folder."""
@@ -56,8 +56,8 @@ def _owner_of(folder: Path) -> str:
 
 
 def _running(folder: Path) -> str | None:
-    """Return the address of the process that says it holds the folder, None when it can't be reached."""
-    holder = read_holder(folder)
+    """Return the address of the process that holds the folder, None when there is none or it can't be reached."""
+    holder = current_holder(folder)
     if holder is None or not holder.address:
         return None
     if holder.address.startswith("unix:"):

@@ -34,8 +34,8 @@ CHANNEL = {
     "grpc.use_local_subchannel_pool": 1,
 }
 
-_RECOVERIES = (False, False, False, False, True)
-"""Attempts to reach a folder's owner anew, whether it is the last one: a dying owner may still seem alive."""
+ATTEMPTS = 5
+"""How often a client tries to reach a folder's owner anew: one that is dying may still seem alive."""
 
 
 class MilvusClient(pymilvus.MilvusClient):
@@ -65,24 +65,9 @@ class MilvusClient(pymilvus.MilvusClient):
             return
         with attached(folder) as address:
             super().__init__(address, user, password, db_name, token, timeout, **_private(kwargs))
-        handler, manager = self._handler, self._manager
-        recover = handler._on_rpc_error
-
-        def on_error(error: Exception) -> bool:
-            if not _is_gone(error):
-                return bool(recover(error))
-            for last in _RECOVERIES:
-                with attached(folder) as address:
-                    handler._address = _channel_target(address)
-                    try:
-                        return bool(recover(error))
-                    except pymilvus.MilvusException:
-                        if last:
-                            raise
-            return False
-
-        handler._on_rpc_error = on_error
-        weakref.finalize(self, _release, os.getpid(), manager, handler)
+        handler = self._handler
+        handler._on_rpc_error = _Recovery(folder, handler)
+        weakref.finalize(self, _release, os.getpid(), self._manager, handler)
 
 
 class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
@@ -120,23 +105,46 @@ class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
             async with _attached(folder) as address:
                 self._config = replace(self._config, uri=address, address=_channel_target(address))
                 await super()._connect()
-            handler = self._handler
-            recover = handler._on_rpc_error
+            handler: Any = self._handler
+            handler._on_rpc_error = _AsyncRecovery(folder, handler)
 
-            async def on_error(error: Exception) -> bool:
-                if not _is_gone(error):
-                    return bool(await recover(error))
-                for last in _RECOVERIES:
-                    async with _attached(folder) as address:
-                        handler._address = _channel_target(address)
-                        try:
-                            return bool(await recover(error))
-                        except pymilvus.MilvusException:
-                            if last:
-                                raise
-                return False
 
-            handler._on_rpc_error = on_error
+class _Recovery:
+    """What a connection does about an error: when its owner has gone, go to the next one, started if need be.
+
+    Returns whether the call is worth another try, as pymilvus' own callback does, which makes the connection.
+    """
+
+    def __init__(self, folder: Path, handler: Any) -> None:
+        self._folder = folder
+        self._handler = handler
+        self._recover = handler._on_rpc_error
+
+    def __call__(self, error: Exception) -> bool:
+        for attempt in range(ATTEMPTS if _is_gone(error) else 0):
+            with attached(self._folder) as address:
+                self._handler._address = _channel_target(address)
+                try:
+                    return bool(self._recover(error))
+                except pymilvus.MilvusException:
+                    if attempt == ATTEMPTS - 1:
+                        raise
+        return bool(self._recover(error))
+
+
+class _AsyncRecovery(_Recovery):
+    """The same for an asynchronous connection."""
+
+    async def __call__(self, error: Exception) -> bool:  # type: ignore[override]
+        for attempt in range(ATTEMPTS if _is_gone(error) else 0):
+            async with _attached(self._folder) as address:
+                self._handler._address = _channel_target(address)
+                try:
+                    return bool(await self._recover(error))
+                except pymilvus.MilvusException:
+                    if attempt == ATTEMPTS - 1:
+                        raise
+        return bool(await self._recover(error))
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,13 +16,18 @@ from elanus.model.errors import (
     CannotFindCollection,
     CollectionNotFound,
     CollectionNotLoaded,
+    DataCorrupted,
     InvalidParameter,
+    StorageFailed,
 )
 from elanus.model.ids import CollectionId, DatabaseId
 from elanus.model.manifest import Manifest
 from elanus.model.names import check_collection_name
 from elanus.model.schema import Pairs, Schema
+from elanus.model.time import Timestamp
 from elanus.model.types import Level
+
+log = logging.getLogger("elanus.engine")
 
 NO_ID: Final = CollectionId(0)
 
@@ -76,7 +83,17 @@ class DescribeCollection(Command[Described]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListCollections(Command[tuple[Described, ...]]):
+class Listed:
+    """A collection as a listing shows it."""
+
+    id: CollectionId
+    name: str
+    created_at: Timestamp
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListCollections(Command[tuple[Listed, ...]]):
     """List the collections of a database, only loaded ones on request, only the named ones when named."""
 
     database: str
@@ -175,19 +192,45 @@ def describe_collection(instance: Instance, command: DescribeCollection) -> Desc
 
 
 @handles(ListCollections)
-def list_collections(instance: Instance, command: ListCollections) -> tuple[Described, ...]:
-    """List collections by age; CollectionNotLoaded when a named one isn't but was asked to be."""
-    instance.catalog.database(command.database)
-    entries = instance.catalog.collections(command.database)
-    wanted = {instance.catalog.resolve(command.database, name) for name in command.names}
-    found = [entry for entry in entries if not wanted or entry.id in wanted]
-    described = [one for one in (_describe_if_there(instance, entry) for entry in found) if one is not None]
-    if not command.loaded_only:
-        return tuple(described)
-    for one in described:
-        if wanted and not one.manifest.is_loaded:
-            raise CollectionNotLoaded(collection=one.name)
-    return tuple(one for one in described if one.manifest.is_loaded)
+def list_collections(instance: Instance, command: ListCollections) -> tuple[Listed, ...]:
+    """List collections by age.
+
+    raises  DatabaseNotFound; CollectionNotFound for a name; with ``loaded_only``, for a named collection:
+            CollectionNotLoaded, or what keeps its manifest from being read
+    cost    the catalog in memory; with ``loaded_only`` one manifest for each collection that isn't open
+    """
+    entries = _chosen(instance, command)
+    if command.loaded_only:
+        is_loaded = _check_loaded if command.names else _is_known_loaded
+        entries = [entry for entry in entries if is_loaded(instance, entry)]
+    return tuple(Listed(entry.id, entry.name, entry.created_at, entry.shards) for entry in entries)
+
+
+def _chosen(instance: Instance, command: ListCollections) -> Sequence[CollectionEntry]:
+    """Return the collections of a database by age, only the named ones when named."""
+    catalog = instance.catalog
+    catalog.database(command.database)
+    if not command.names:
+        return catalog.collections(command.database)
+    wanted = {catalog.resolve(command.database, name) for name in command.names}
+    return [entry for each in sorted(wanted) if (entry := catalog.entry(each)) is not None]
+
+
+def _check_loaded(instance: Instance, entry: CollectionEntry) -> bool:
+    if not instance.manifest_of(entry).is_loaded:
+        raise CollectionNotLoaded(collection=entry.name)
+    return True
+
+
+def _is_known_loaded(instance: Instance, entry: CollectionEntry) -> bool:
+    """Say whether a collection is loaded; one that is gone or can't be read isn't."""
+    try:
+        return instance.manifest_of(entry).is_loaded
+    except CollectionNotFound:
+        return False
+    except (DataCorrupted, StorageFailed) as error:
+        log.warning("leaving collection %s out of the loaded ones, its manifest can't be read: %s", entry.name, error)
+        return False
 
 
 @handles(CollectionStatistics)
@@ -229,10 +272,3 @@ def _describe(instance: Instance, entry: CollectionEntry) -> Described:
         instance.catalog.aliases_of(entry.id),
         instance.collection_of(entry).manifest,
     )
-
-
-def _describe_if_there(instance: Instance, entry: CollectionEntry) -> Described | None:
-    try:
-        return _describe(instance, entry)
-    except CollectionNotFound:
-        return None

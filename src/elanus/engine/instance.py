@@ -16,10 +16,12 @@ from elanus.collection.collection import Collection, home
 from elanus.collection.services import Services
 from elanus.engine.base import CollectionName
 from elanus.engine.locks import KeyedLocks
-from elanus.model.errors import CollectionNotFound, ElanusError
+from elanus.model.errors import CollectionNotFound, DataCorrupted, ElanusError, StorageFailed
 from elanus.model.ids import CollectionId
 from elanus.model.manifest import Manifest
 from elanus.model.names import check_collection_name
+from elanus.storage.manifest import ManifestLog
+from elanus.storage.scoped import ScopedStore
 
 log = logging.getLogger("elanus.engine")
 
@@ -60,6 +62,23 @@ class Instance:
         """Return the collection of a catalog entry; CollectionNotFound when it was dropped meanwhile."""
         return self._open.get(entry.id) or self._open_once(entry.id)
 
+    def manifest_of(self, entry: CollectionEntry) -> Manifest:
+        """Return a collection's newest manifest, read from the store without opening one that isn't open.
+
+        raises  CollectionNotFound when it was dropped meanwhile; DataCorrupted, StorageFailed
+        """
+        opened = self._open.get(entry.id)
+        if opened is not None:
+            return opened.manifest
+        # Nobody commits to or removes a closed collection under this lock.
+        with self._opening.hold(entry.id):
+            opened = self._open.get(entry.id)
+            if opened is not None:
+                return opened.manifest
+            if self.catalog.entry(entry.id) is None:
+                raise CollectionNotFound(collection=entry.id)
+            return ManifestLog(ScopedStore(self.services.store, home(entry.id))).latest()
+
     def open_collections(self, database: str = "") -> list[Collection]:
         """Return the collections of a database (of all when it is empty) that may have rows outside files."""
         logged = {shard.collection for shard in self.services.wal.shards()}
@@ -74,6 +93,9 @@ class Instance:
         try:
             return self.collection_of(entry)
         except CollectionNotFound:
+            return None
+        except (DataCorrupted, StorageFailed):
+            log.exception("collection %s.%s can't be opened, the others go on", entry.database, entry.name)
             return None
 
     def _open_once(self, collection: CollectionId) -> Collection:
@@ -111,13 +133,15 @@ class Instance:
     def create(self, name: CollectionName, manifest: Manifest) -> Collection:
         """Make a collection under a free name; the caller holds the name."""
         collection = Collection.create(self.services, manifest)
-        size = len(manifest.partitions) * manifest.shards
-        try:
-            self.catalog.create_collection(CollectionEntry(manifest.id, *name, manifest.created_at, size))
-        except BaseException:
-            collection.drop_data()
-            raise
-        self._open[manifest.id] = collection
+        sizes = (manifest.shards, len(manifest.partitions))
+        # Held, or whoever finds the name first would open the collection a second time.
+        with self._opening.hold(manifest.id):
+            try:
+                self.catalog.create_collection(CollectionEntry(manifest.id, *name, manifest.created_at, *sizes))
+            except BaseException:
+                collection.drop_data()
+                raise
+            self._open[manifest.id] = collection
         return collection
 
     def drop(self, entry: CollectionEntry) -> None:
@@ -138,10 +162,14 @@ class Instance:
         store.delete([info.key for info in store.list(f"{HOMES}{collection}/")])
 
     def _sweep(self) -> None:
-        """Remove what creations and drops left behind that were cut short."""
-        found = {info.key.removeprefix(HOMES).partition("/")[0] for info in self.services.store.list(HOMES)}
-        for stored in sorted(CollectionId(int(name)) for name in found if name.isdigit()):
-            if self.catalog.entry(stored) is None:
+        """Remove what creations and drops left behind that were cut short.
+
+        cost    one listing of the folders, whatever the number of files in them
+        """
+        store = self.services.store
+        for stored in sorted(CollectionId(int(name)) for name in store.folders(HOMES) if name.isdecimal()):
+            # An empty folder is no remains: a crash may leave one, and it holds nothing to remove.
+            if self.catalog.entry(stored) is None and any(store.list(f"{home(stored)}/")):
                 log.warning("removing the remains of a collection that is not in the catalog: %s", home(stored))
                 self._remove(stored)
         # Records of a dropped collection stay in a log file as long as others need it; they must not pin it again.

@@ -123,7 +123,7 @@ def create_partition(instance: Instance, command: CreatePartition) -> None:
             )
         clock = instance.services.clock
         new = PartitionInfo(id=PartitionId(clock.now()), name=name, created_at=clock.now())
-        instance.catalog.resize_collection(collection.id, count * collection.manifest.shards)
+        instance.catalog.resize_collection(collection.id, count)
         collection.commit(lambda manifest: _with_partition(manifest, new))
 
 
@@ -144,7 +144,7 @@ def drop_partition(instance: Instance, command: DropPartition) -> None:
         if name not in collection.manifest.partitions_by_name:
             return
         manifest = collection.commit(lambda manifest: _without_partition(manifest, name))
-        instance.catalog.resize_collection(collection.id, len(manifest.partitions) * manifest.shards)
+        instance.catalog.resize_collection(collection.id, len(manifest.partitions))
 
 
 def _without_partition(manifest: Manifest, name: str) -> Manifest:

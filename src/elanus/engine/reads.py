@@ -25,7 +25,8 @@ def pin(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) 
     The view is the current one while the timestamps are taken: an older view may lack the segment of a write that
     they cover, a newer one may lack, after a merge, rows that were deleted only later.
     """
-    if consistency.guarantee:
+    # The clock runs ahead of the wall after a restart; what it has passed needs no waiting.
+    if consistency.guarantee and consistency.guarantee > collection.services.clock.now():
         _wait_until(physical_ms(consistency.guarantee))
     while True:
         view = collection.view

@@ -25,6 +25,7 @@ class SegmentReader(Protocol):
 
     partition: PartitionId
     num_rows: int
+    sorted_by_key: bool
 
     def column(self, field_id: int) -> Column:
         """Return a field's values, all rows."""
@@ -52,6 +53,9 @@ class SegmentReader(Protocol):
 
     def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
         """Return the newest row of each primary key, int64, -1 where there is none."""
+
+    def by_key(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return rows in the order of their primary keys."""
 
     def fetch(self, rows: NDArray[np.int64], fields: Sequence[FieldId]) -> ColumnBatch:
         """Return some fields of some rows, in that order."""

@@ -14,7 +14,7 @@ from elanus._native.kernels import Vectors
 from elanus.expr import JsonValues, extract_json
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
-from elanus.model.columns import Column, ColumnBatch, arrow_type
+from elanus.model.columns import Column, ColumnBatch, arrow_type, take
 from elanus.model.ids import FieldId, PartitionId, SegmentId
 from elanus.model.manifest import IndexInfo
 from elanus.model.schema import Field, Schema
@@ -89,6 +89,8 @@ class GrowingSegment:
 class GrowingReader:
     """The first rows of a growing segment, fixed."""
 
+    sorted_by_key = False
+
     def __init__(self, segment: GrowingSegment, num_rows: int) -> None:
         self._segment = segment
         self.partition = segment.partition
@@ -155,6 +157,12 @@ class GrowingReader:
         # Rows ascend, and of several values for one place the last one stays.
         newest[pc.index_in(own.take(pa.array(rows)), value_set=keys).to_numpy()] = rows
         return newest
+
+    def by_key(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return rows in the order of their primary keys."""
+        keys = take(self.column(self._segment.schema.primary.id).data, rows)
+        ordered: NDArray[np.int64] = rows[pc.sort_indices(keys).to_numpy()]
+        return ordered
 
     def fetch(self, rows: NDArray[np.int64], fields: Sequence[FieldId]) -> ColumnBatch:
         """Return some fields of some rows, in that order."""

@@ -34,6 +34,8 @@ class SealedSegment:
     report_damage  called with an index file that could not be opened, so that it is built anew
     """
 
+    sorted_by_key = True
+
     def __init__(
         self,
         info: SegmentInfo,
@@ -175,6 +177,10 @@ class SealedSegment:
     def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
         """Return the newest row of each primary key, int64, -1 where there is none."""
         return self.find(keys)
+
+    def by_key(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return rows in the order of their primary keys."""
+        return np.sort(rows)
 
     def fetch(self, rows: NDArray[np.int64], fields: Sequence[FieldId]) -> ColumnBatch:
         """Return some fields of some rows, in that order."""

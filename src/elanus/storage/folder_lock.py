@@ -15,6 +15,8 @@ from elanus.model.errors import DataFolderLocked
 from elanus.storage.files import REAL_FILES, make_folder, naming
 
 NAME = "LOCK"
+ATTEMPTS, PAUSE_S = 5, 0.01
+"""How a taken lock is tried again: somebody who only looks whether it is taken holds it for an instant."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -65,16 +67,15 @@ class FolderLock:
             os.close(fd)
 
     def _lock(self) -> None:
-        try:
-            with naming(self.path, "lock"):
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except Exception as error:
-            if not isinstance(error.__cause__, BlockingIOError):
-                raise
-            holder = read_holder(self.path.parent)
-            who = "another process" if holder is None else _describe(holder)
-            address = "" if holder is None else holder.address
-            raise DataFolderLocked(f"{self.path.parent} is held by {who}", address=address) from error
+        with naming(self.path, "lock"):
+            for _ in range(ATTEMPTS):
+                if _taken(self._fd, fcntl.LOCK_EX):
+                    return
+                time.sleep(PAUSE_S)
+        holder = read_holder(self.path.parent)
+        who = "another process" if holder is None else _describe(holder)
+        address = "" if holder is None else holder.address
+        raise DataFolderLocked(f"{self.path.parent} is held by {who}", address=address)
 
 
 def read_holder(folder: Path) -> Holder | None:
@@ -83,6 +84,26 @@ def read_holder(folder: Path) -> Holder | None:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=Holder)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def current_holder(folder: Path) -> Holder | None:
+    """Return who holds a folder now; None when nobody does, or when the holder hasn't said who it is."""
+    try:
+        fd = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _taken(fd, fcntl.LOCK_SH) else read_holder(folder)
+    finally:
+        os.close(fd)
+
+
+def _taken(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _describe(holder: Holder) -> str:

@@ -87,6 +87,13 @@ class LocalStore:
             found = [item for item in _walk(self._root / folder, folder) if item.key.startswith(prefix)]
         yield from sorted(found)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders that the last slash of ``prefix`` leads to, ascending."""
+        above, _, start = prefix.rpartition("/")
+        with naming(self._root / above, "list"):
+            found = [name for name in _folders_in(self._root / above) if name.startswith(start)]
+        yield from sorted(name for name in found if above or name != DRAFTS)
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects and the folders that they leave empty."""
         touched = set()
@@ -164,6 +171,14 @@ class LocalDraft:
         info = describe_file(self._key, self.path)
         self._store._adopt(self.path, self._key, if_absent=True)
         return info
+
+
+def _folders_in(folder: Path) -> Iterator[str]:
+    """Yield the names of the folders in a folder, none when it is not there."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield entry.name
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[ObjectInfo]:

@@ -62,6 +62,13 @@ class MemoryStore:
             infos = [ObjectInfo(key, len(self._objects[key])) for key in found]
         yield from infos
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders that the last slash of ``prefix`` leads to, ascending."""
+        place = prefix.rfind("/") + 1
+        with self._lock:
+            below = [key[place:].partition("/") for key in self._objects if key.startswith(prefix)]
+        yield from sorted({name for name, slash, _ in below if slash})
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects."""
         with self._lock:

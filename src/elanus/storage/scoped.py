@@ -45,6 +45,10 @@ class ScopedStore:
         for info in self.inner.list(self._whole(prefix)):
             yield ObjectInfo(info.key[len(self.prefix) + 1 :], info.size)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders that the last slash of ``prefix`` leads to, ascending."""
+        return self.inner.folders(self._whole(prefix))
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects."""
         self.inner.delete([self._whole(key) for key in keys])

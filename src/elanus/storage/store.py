@@ -75,6 +75,14 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose key begins with ``prefix``, ascending by key."""
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders that the last slash of ``prefix`` leads to, ascending.
+
+        prefix  what their keys begin with, as in ``list``; "a/" for all folders in "a"
+        cost    one listing of that place, not of what the folders hold; a folder that a crash left empty may be
+                among them
+        """
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; keys that are not there are passed over."""
 

@@ -41,8 +41,8 @@ def reopen(path) -> Catalog:
     return Catalog.open(path, now=lambda: Timestamp(7))
 
 
-def entry(number: int, name: str, database: str = "default", size: int = 1) -> CollectionEntry:
-    return CollectionEntry(CollectionId(number), database, name, Timestamp(number), size)
+def entry(number: int, name: str, database: str = "default", shards: int = 1, partitions: int = 1) -> CollectionEntry:
+    return CollectionEntry(CollectionId(number), database, name, Timestamp(number), shards, partitions)
 
 
 def database(number: int, name: str, *properties: tuple[str, str]) -> DatabaseEntry:
@@ -56,8 +56,9 @@ def test_a_new_catalog_has_the_default_database(catalog):
 def test_everything_is_there_after_reopening(path):
     first = reopen(path)
     first.create_database(database(5, "other", ("timezone", "UTC"), ("x", "y")))
-    first.create_collection(entry(10, "a", size=3))
+    first.create_collection(entry(10, "a", shards=3, partitions=2))
     first.create_collection(entry(11, "b", "other"))
+    first.resize_collection(CollectionId(11), 4)
     first.create_alias("default", "second", "a")
     first.create_database(database(6, "gone"))
     first.drop_database("gone")
@@ -65,7 +66,7 @@ def test_everything_is_there_after_reopening(path):
     again = reopen(path)
     assert [found.name for found in again.databases()] == ["default", "other"]
     assert again.database("other").properties == (("timezone", "UTC"), ("x", "y"))
-    assert again.collections() == (entry(10, "a", size=3), entry(11, "b", "other"))
+    assert again.collections() == (entry(10, "a", shards=3, partitions=2), entry(11, "b", "other", partitions=4))
     assert again.resolve("default", "second") == 10
     assert again.aliases_of(CollectionId(10)) == ("second",)
     again.close()
@@ -175,10 +176,10 @@ def test_a_database_may_limit_its_collections(catalog):
 
 
 def test_partitions_times_shards_are_limited_over_all_collections(catalog):
-    catalog.create_collection(entry(10, "a", size=limits.GENERAL_CAPACITY - 1))
-    catalog.create_collection(entry(11, "b", size=1))
+    catalog.create_collection(entry(10, "a", shards=2, partitions=limits.GENERAL_CAPACITY // 2 - 2))
+    catalog.create_collection(entry(11, "b", shards=4))
     with pytest.raises(CapacityExceeded):
-        catalog.create_collection(entry(12, "c", size=1))
+        catalog.create_collection(entry(12, "c"))
     with pytest.raises(CapacityExceeded):
         catalog.resize_collection(CollectionId(11), 2)
     catalog.resize_collection(CollectionId(10), 5)

@@ -1,12 +1,14 @@
 """Creating, dropping, describing, listing, renaming and truncating collections; databases and aliases."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from elanus.engine import HANDLERS, CollectionName, LocalEngine, system
+from elanus.engine import HANDLERS, CollectionName, Instance, LocalEngine, system
 from elanus.engine.aliases import AlterAlias, CreateAlias, DescribeAlias, DropAlias, ListAliases
 from elanus.engine.collections import (
     CollectionStatistics,
@@ -15,6 +17,7 @@ from elanus.engine.collections import (
     DropCollection,
     HasCollection,
     ListCollections,
+    Listed,
     RenameCollection,
     TruncateCollection,
 )
@@ -25,6 +28,8 @@ from elanus.model import errors
 from elanus.model.schema import Field
 from elanus.model.time import physical_ms
 from elanus.model.types import DataType, LoadState
+from elanus.storage.local import LocalStore
+from elanus.storage.store import ObjectInfo
 
 SCALAR = Field(id=0, name="n", type=DataType.INT32)
 C = CollectionName("default", "c")
@@ -39,6 +44,23 @@ def refusal(run, command) -> errors.ElanusError:
 
 def described(house, name=C):
     return house.run(DescribeCollection(name))
+
+
+def damage(house, prefix: str = "collections/") -> None:
+    for key in house.files(prefix):
+        house.store.put(key, b"damaged")
+
+
+class ListedStore(LocalStore):
+    """A store that remembers what was listed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.listed: list[str] = []
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        self.listed.append(prefix)
+        return super().list(prefix)
 
 
 # --- create ---
@@ -127,8 +149,7 @@ def test_a_collection_that_is_not_open_is_dropped_all_the_same(house):
 
 def test_a_collection_whose_manifest_is_damaged_can_be_dropped(house):
     house.create("c")
-    for key in house.files():
-        house.store.put(key, b"damaged")
+    damage(house)
     house.reopen()
     house.run(DropCollection(C))
     assert house.files() == []
@@ -165,6 +186,22 @@ def test_what_a_crash_left_of_a_creation_is_removed_at_the_next_start(house):
     house.reopen()
     kept = described(house).manifest.id
     assert {key.split("/")[1] for key in house.files()} == {str(kept)}
+
+
+def test_an_empty_folder_that_a_crash_left_is_no_remains(house, caplog):
+    house.create("c")
+    (house.folder / "store/collections/123/manifest").mkdir(parents=True)
+    house.reopen()
+    assert "remains" not in caplog.text
+    assert described(house).name == "c"
+
+
+def test_starting_lists_no_files_of_the_collections_that_are_there(house):
+    house.create("c")
+    house.store.put("collections/123/manifest/1.json", b"half a collection")
+    store = ListedStore(house.folder / "store")
+    Instance(house.catalog, replace(house.services, store=store))
+    assert set(store.listed) == {"collections/123/"}
 
 
 def test_what_a_crash_left_of_a_drop_is_removed_at_the_next_start(house):
@@ -226,6 +263,43 @@ def test_list_of_loaded_collections(house):
     assert [one.name for one in house.run(ListCollections("default", loaded_only=True))] == ["a"]
     error = refusal(house.run, ListCollections("default", loaded_only=True, names=("b",)))
     assert error.code == 101
+
+
+def test_list_is_answered_without_opening_a_collection(house):
+    house.create("a", shards=2)
+    house.create("b")
+    expected = []
+    for name, shards in (("a", 2), ("b", 1)):
+        manifest = described(house, CollectionName("default", name)).manifest
+        expected.append(Listed(manifest.id, name, manifest.created_at, shards))
+    damage(house)
+    house.reopen()
+    assert house.run(ListCollections("default")) == tuple(expected)
+    assert house.run(ListCollections("default", names=("b",))) == (expected[1],)
+
+
+def test_list_of_loaded_collections_opens_none(house):
+    loaded(house, house.create("a"))
+    house.create("b")
+    house.reopen()
+    assert [one.name for one in house.run(ListCollections("default", loaded_only=True))] == ["a"]
+    assert house.instance.open_collections() == []
+
+
+@pytest.mark.parametrize(("how", "kind"), [("damaged", errors.DataCorrupted), ("missing", errors.StorageFailed)])
+def test_list_of_loaded_collections_leaves_out_an_unreadable_one(house, caplog, how, kind):
+    for name in "ab":
+        loaded(house, house.create(name))
+    bad = f"collections/{described(house, CollectionName('default', 'a')).manifest.id}/"
+    house.close()
+    if how == "damaged":
+        damage(house, bad)
+    else:
+        house.store.delete(house.files(bad))
+    house.open()
+    assert [one.name for one in house.run(ListCollections("default", loaded_only=True))] == ["b"]
+    assert "leaving collection a out" in caplog.text
+    assert isinstance(refusal(house.run, ListCollections("default", loaded_only=True, names=("a", "b"))), kind)
 
 
 def test_statistics_count_rows_until_truncated(house):

@@ -72,7 +72,7 @@ def assert_whole(house) -> None:
     """The store holds the collections that the catalog names, and each of them answers."""
     names = house.run(ListCollections("default"))
     stored = {int(key.split("/")[1]) for key in house.files()}
-    assert stored == {one.manifest.id for one in names}
+    assert stored == {one.id for one in names}
     for one in names:
         assert house.run(CollectionStatistics(CollectionName("default", one.name))) >= 0
 

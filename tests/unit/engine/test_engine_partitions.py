@@ -64,6 +64,15 @@ def test_partitions_come_and_go(house):
     assert not house.run(HasPartition(C, "p"))
 
 
+def test_the_catalog_counts_partitions_and_shards(house):
+    house.create("c", shards=3)
+    for command in (CreatePartition(C, "p"), CreatePartition(C, "q"), DropPartition(C, "p")):
+        house.run(command)
+    house.reopen()
+    (entry,) = house.catalog.collections()
+    assert (entry.shards, entry.partitions) == (3, 2)
+
+
 def test_partitions_do_not_change_the_schema_stamp(house):
     house.create("c")
     before = house.run(DescribeCollection(C)).manifest.updated_at

@@ -139,6 +139,10 @@ class FaultyStore:
         self._count("list")
         return self.inner.list(prefix)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        self._count("folders")
+        return self.inner.folders(prefix)
+
     def delete(self, keys: Iterable[str]) -> None:
         self._count("delete")
         self.inner.delete(keys)

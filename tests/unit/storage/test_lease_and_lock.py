@@ -10,7 +10,7 @@ from storage_faults import FaultyFiles, flip
 
 from elanus.model.errors import DataCorrupted, DataFolderLocked, StorageFailed
 from elanus.model.time import Clock
-from elanus.storage.folder_lock import FolderLock, read_holder
+from elanus.storage.folder_lock import FolderLock, current_holder, read_holder
 from elanus.storage.lease import ClockFile
 
 
@@ -108,3 +108,14 @@ def test_forked_child_does_not_keep_the_folder(tmp_path: Path) -> None:
     os.waitpid(pid, 0)
     for end in (*ready, *go):
         os.close(end)
+
+
+def test_current_holder_is_nobody_once_the_lock_is_free(tmp_path: Path) -> None:
+    assert current_holder(tmp_path) is None
+    lock = FolderLock(tmp_path, "127.0.0.1:1")
+    held = current_holder(tmp_path)
+    assert held is not None
+    assert (held.pid, held.address) == (os.getpid(), "127.0.0.1:1")
+    lock.close()
+    assert current_holder(tmp_path) is None
+    assert read_holder(tmp_path) == held

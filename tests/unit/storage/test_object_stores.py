@@ -52,6 +52,18 @@ def test_list_is_by_prefix_ascending_and_shows_sizes(store: ObjectStore) -> None
     assert list(store.list("none/")) == []
 
 
+def test_folders_are_those_of_one_place_ascending(store: ObjectStore) -> None:
+    for key in ("b/2/x/y", "b/2/z", "b/10/x", "b/file", "bc/1/x", "a/1/x", "top"):
+        store.put(key, b"1")
+    assert list(store.folders("b/")) == ["10", "2"]
+    assert list(store.folders("b/1")) == ["10"]
+    assert list(store.folders("b")) == ["b", "bc"]
+    assert list(store.folders("")) == ["a", "b", "bc"]
+    assert list(store.folders("b/2/x/")) == list(store.folders("none/")) == list(store.folders("top/")) == []
+    store.delete(["b/10/x"])
+    assert list(store.folders("b/")) == ["2"]
+
+
 def test_delete_removes_objects_and_passes_over_missing_ones(store: ObjectStore) -> None:
     store.put("a/b/c", b"1")
     store.put("a/d", b"2")

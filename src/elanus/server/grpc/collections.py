@@ -113,13 +113,12 @@ def show_collections(request: Any, call: Call) -> Any:
     loaded_only = request.type == IN_MEMORY
     database = call.database(request.db_name)
     found = call.run(collections.ListCollections(database, loaded_only, tuple(request.collection_names)))
-    manifests = [each.manifest for each in found]
     return pb.ShowCollectionsResponse(
         collection_names=[each.name for each in found],
-        collection_ids=[manifest.id for manifest in manifests],
-        created_timestamps=[manifest.created_at for manifest in manifests],
-        created_utc_timestamps=[physical_ms(manifest.created_at) for manifest in manifests],
-        shards_num=[manifest.shards for manifest in manifests],
+        collection_ids=[each.id for each in found],
+        created_timestamps=[each.created_at for each in found],
+        created_utc_timestamps=[physical_ms(each.created_at) for each in found],
+        shards_num=[each.shards for each in found],
         inMemory_percentages=[100] * len(found) if loaded_only else [],
         query_service_available=[True] * len(found) if loaded_only else [],
     )

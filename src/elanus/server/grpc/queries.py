@@ -38,7 +38,7 @@ def parse_queries(group: bytes) -> Queries:
             segcore=DIM_MISMATCH,
         )
     nq = len(values)
-    flat = np.frombuffer(b"".join(values), dtype=dtype)
+    flat = np.frombuffer(values[0] if nq == 1 else b"".join(values), dtype=dtype)
     return Queries(kind, nq, matrix=flat.reshape(nq, flat.size // max(nq, 1)))
 
 
