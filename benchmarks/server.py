@@ -368,7 +368,7 @@ def main() -> None:
             found.append(measure(name, command, corpus, Path(folder), arguments.seconds))
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    machine = f"{cpu}, server on core {SERVER_CPU}, client on core {CLIENT_CPU}, {arguments.rows:,} rows"
+    machine = f"{cpu}, server on core {SERVER_CPU}, client on core {CLIENT_CPU}, {len(corpus.rows):,} rows"
     show(found, machine)
     if arguments.json:
         arguments.json.write_text(json.dumps([vars(figures) for figures in found], indent=1))

@@ -18,7 +18,6 @@ from elanus.collection.jobs import Jobs
 from elanus.collection.services import Services
 from elanus.configuration import SettingsError, read_settings
 from elanus.engine import Instance, LocalEngine
-from elanus.model.errors import ElanusError
 from elanus.model.settings import Settings
 from elanus.model.time import Clock
 from elanus.server.dispatch import Dispatcher
@@ -44,6 +43,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         check_exposure(settings)
         self._closing = threading.Lock()
+        self._closed = False
         with ExitStack() as parts:
             self._lock = FolderLock(settings.data)
             parts.callback(self._lock.close)
@@ -68,11 +68,14 @@ class Server:
         Background work that runs is finished, that which waits is left to the next start.
         """
         with self._closing:
-            self.port.drain()
-            self._ticker.close()
-            self._instance.services.jobs.close()
-            flush(self._instance)
-            self._parts.close()
+            if self._closed:
+                return
+            self._closed = True
+            with self._parts:
+                self.port.drain()
+                self._ticker.close()
+                self._instance.services.jobs.close()
+                flush(self._instance)
 
     def __enter__(self) -> Self:
         """Return the running server."""
@@ -123,7 +126,7 @@ def flush(instance: Instance) -> None:
     for collection in instance.open_collections():
         try:
             collection.flush()
-        except ElanusError:
+        except Exception:  # whatever it is, the other collections are flushed and everything is closed
             log.exception("collection %s is not flushed, its rows stay in the log", collection.id)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import grpc
 from pymilvus import DataType, MilvusClient
-from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
+
+from raw_columns import floats, longs, strings
 
 DIM = 8
 KEYS_EACH = 1_500
@@ -112,28 +116,39 @@ class Collection:
 
 
 class Load:
-    """Writer threads on some collections, until the server goes away."""
+    """Writer threads on some collections, until the server goes away.
 
-    def __init__(self, uri: str, collections: Sequence[Collection], seed: int) -> None:
-        self._uri = uri
+    They call the stubs themselves: a client would go on trying for minutes after the server is gone.
+    """
+
+    def __init__(self, target: str, collections: Sequence[Collection], seed: int) -> None:
+        self._target = target
         self._progress = threading.Condition()
         self._acknowledged = 0
+        self._running = 0
+        self._may_go = False
         self._failure: BaseException | None = None
         self._threads = [
-            threading.Thread(target=self._run, args=(collection, number, f"{seed} {collection.name} {number}"))
+            threading.Thread(target=self._run, args=(self._writer(collection, number, seed),))
             for collection in collections
             for number in range(len(collection.books))
         ]
-        self._threads.append(threading.Thread(target=self._flush, args=(collections,)))
+        self._threads.append(threading.Thread(target=self._run, args=(partial(_flush, collections),)))
+
+    def _writer(self, collection: Collection, number: int, seed: int) -> Callable[[Any], None]:
+        return partial(_write, collection, number, random.Random(f"{seed} {collection.name} {number}"))
 
     def start(self) -> None:
+        """Start writing."""
+        self._running = len(self._threads)
         for thread in self._threads:
             thread.start()
 
     def wait_for(self, writes: int) -> None:
-        """Return when that many writes were acknowledged."""
+        """Return when that many calls were acknowledged, or a writer has stopped; from here on the server may go."""
         with self._progress:
-            self._progress.wait_for(lambda: self._acknowledged >= writes or self._failure is not None)
+            self._progress.wait_for(lambda: self._acknowledged >= writes or self._running < len(self._threads))
+            self._may_go = True
 
     def join(self) -> None:
         """Return when every writer has seen the server go; raises what else went wrong."""
@@ -142,44 +157,59 @@ class Load:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self, collection: Collection, writer: int, seed: str) -> None:
-        draw = random.Random(seed)
+    def _run(self, write: Callable[[Any], None]) -> None:
+        """Write until the server is gone."""
         try:
-            client = MilvusClient(self._uri, dedicated=True)
-            while True:
-                self._write(client, collection, writer, draw)
-                with self._progress:
-                    self._acknowledged += 1
-                    self._progress.notify_all()
-        except MilvusException:
-            return  # the server is gone
+            with grpc.insecure_channel(self._target) as channel:
+                stub = milvus_pb2_grpc.MilvusServiceStub(channel)
+                while True:
+                    write(stub)
+                    with self._progress:
+                        self._acknowledged += 1
+                        self._progress.notify_all()
+        except grpc.RpcError as error:
+            self._end(None if self._may_go else error)
         except BaseException as error:
-            with self._progress:
-                self._failure = error
-                self._progress.notify_all()
+            self._end(error)
 
-    def _write(self, client: MilvusClient, collection: Collection, writer: int, draw: random.Random) -> None:
-        book = collection.books[writer]
-        first = draw.randrange(KEYS_EACH)
-        numbers = range(first, min(first + draw.randint(1, 120), KEYS_EACH))
-        keys = [collection.key(writer, number) for number in numbers]
-        kind = draw.choice(["insert", "upsert", "upsert", "delete"])
-        version = draw.randrange(1, 2**40)
-        changes: dict[Key, State] = dict.fromkeys(keys, None if kind == "delete" else version)
-        book.begin(changes)
-        if kind == "delete":
-            client.delete(collection.name, ids=keys, retry_times=1)
-        else:
-            rows = [{"id": key, "version": version, "vector": vector(key, version)} for key in keys]
-            (client.insert if kind == "insert" else client.upsert)(collection.name, rows, retry_times=1)
-        book.acknowledge(changes)
+    def _end(self, failure: BaseException | None) -> None:
+        with self._progress:
+            self._running -= 1
+            self._failure = self._failure or failure
+            self._progress.notify_all()
 
-    def _flush(self, collections: Sequence[Collection]) -> None:
-        """Flush all the time, so that a kill often lands in a flush, a merge or a commit."""
-        try:
-            client = MilvusClient(self._uri, dedicated=True)
-            while True:
-                for collection in collections:
-                    client.flush(collection.name, retry_times=1)
-        except MilvusException:
-            return
+
+def _write(collection: Collection, writer: int, draw: random.Random, stub: Any) -> None:
+    """Insert, upsert or delete some rows of one writer, and note what became of it."""
+    book = collection.books[writer]
+    first = draw.randrange(KEYS_EACH)
+    numbers = range(first, min(first + draw.randint(1, 120), KEYS_EACH))
+    keys = [collection.key(writer, number) for number in numbers]
+    kind = draw.choice(["insert", "upsert", "upsert", "delete"])
+    version = draw.randrange(1, 2**40)
+    changes: dict[Key, State] = dict.fromkeys(keys, None if kind == "delete" else version)
+    book.begin(changes)
+    _accepted(_send(stub, kind, collection, keys, version).status)
+    book.acknowledge(changes)
+
+
+def _send(stub: Any, kind: str, collection: Collection, keys: list[Key], version: int) -> Any:
+    if kind == "delete":
+        listed = ", ".join(f'"{key}"' if collection.text_keys else str(key) for key in keys)
+        return stub.Delete(milvus_pb2.DeleteRequest(collection_name=collection.name, expr=f"id in [{listed}]"))
+    ids: Any = strings("id", keys) if collection.text_keys else longs("id", keys)  # type: ignore[arg-type]
+    vectors = floats("vector", [value for key in keys for value in vector(key, version)], DIM)
+    columns = [ids, longs("version", [version] * len(keys)), vectors]
+    request = milvus_pb2.InsertRequest if kind == "insert" else milvus_pb2.UpsertRequest
+    call = stub.Insert if kind == "insert" else stub.Upsert
+    return call(request(collection_name=collection.name, fields_data=columns, num_rows=len(keys)))
+
+
+def _flush(collections: Sequence[Collection], stub: Any) -> None:
+    """Flush, so that a kill often lands in a flush, a merge or a commit."""
+    names = [collection.name for collection in collections]
+    _accepted(stub.Flush(milvus_pb2.FlushRequest(collection_names=names)).status)
+
+
+def _accepted(status: Any) -> None:
+    assert status.code == 0, status.reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,29 +83,6 @@ def pk(kind: DataType = DataType.INT64, **options: Any) -> Any:
 def vec(name: str = "v", dim: int = DIM) -> Any:
     """Return a float vector field."""
     return field_schema(name, DataType.FLOAT_VECTOR, params={"dim": dim})
-
-
-def scalar_data(name: str, kind: DataType, arm: str, values: Sequence[Any]) -> Any:
-    """Return the FieldData of a scalar column; ``arm`` is such as ``long_data``."""
-    data = schema_pb2.FieldData(field_name=name, type=int(kind))
-    getattr(data.scalars, arm).data.extend(values)
-    return data
-
-
-def longs(name: str, values: Sequence[int]) -> Any:
-    return scalar_data(name, DataType.INT64, "long_data", values)
-
-
-def strings(name: str, values: Sequence[str]) -> Any:
-    return scalar_data(name, DataType.VARCHAR, "string_data", values)
-
-
-def floats(name: str, values: Sequence[float], dim: int = DIM) -> Any:
-    """Return the FieldData of a float vector column."""
-    data = schema_pb2.FieldData(field_name=name, type=int(DataType.FLOAT_VECTOR))
-    data.vectors.dim = dim
-    data.vectors.float_vector.data.extend(values)
-    return data
 
 
 @dataclass

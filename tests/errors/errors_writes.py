@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from errors_stage import DIM, Stage, each, floats, longs, refused, scalar_data, strings
+from errors_stage import DIM, Stage, each, refused
 from pymilvus import DataType
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
+
+from raw_columns import floats, longs, scalar_data, strings
 
 T = DataType
 ONE = [0.5] * DIM
@@ -15,7 +17,7 @@ ONE = [0.5] * DIM
 
 def _small(stage: Stage, *changes: Any, **options: Any) -> None:
     """Insert one row into ``small``; a change replaces the column of its name."""
-    columns = {"id": longs("id", [1]), "s": strings("s", ["x"]), "v": floats("v", ONE)}
+    columns = {"id": longs("id", [1]), "s": strings("s", ["x"]), "v": floats("v", ONE, DIM)}
     columns |= {change.field_name: change for change in changes}
     stage.insert(stage.small, *columns.values(), **options)
 
@@ -65,7 +67,7 @@ each(
     (
         "duplicated field id found",
         lambda stage: stage.insert(
-            stage.small, longs("id", [1]), longs("id", [1]), strings("s", ["x"]), floats("v", ONE)
+            stage.small, longs("id", [1]), longs("id", [1]), strings("s", ["x"]), floats("v", ONE, DIM)
         ),
     ),
 )
@@ -105,7 +107,7 @@ each(
     ),
     (
         "the length(6) of float data should divide the dim(4)",
-        lambda stage: _small(stage, floats("v", [1.0] * 6)),
+        lambda stage: _small(stage, floats("v", [1.0] * 6, DIM)),
     ),
 )
 
@@ -129,11 +131,11 @@ each(
     1100,
     (
         "value 'NaN' is not a number or infinity",
-        lambda stage: _small(stage, floats("v", [float("nan")] * DIM)),
+        lambda stage: _small(stage, floats("v", [float("nan")] * DIM, DIM)),
     ),
     (
         "value '+Inf' is not a number or infinity",
-        lambda stage: _small(stage, floats("v", [float("inf")] * DIM)),
+        lambda stage: _small(stage, floats("v", [float("inf")] * DIM, DIM)),
     ),
     ("value 'NaN' is not a number or infinity", lambda stage: _plain(stage, f=float("nan"))),
 )
@@ -153,7 +155,7 @@ def _narrow(stage: Stage, kind: DataType, value: int) -> None:
         scalar_data("i8", T.INT8, "int_data", [values["i8"]]),
         scalar_data("i16", T.INT16, "int_data", [values["i16"]]),
     ]
-    stage.insert(stage._once("narrow", make), longs("id", [1]), floats("v", ONE), *columns)
+    stage.insert(stage._once("narrow", make), longs("id", [1]), floats("v", ONE, DIM), *columns)
 
 
 each(
@@ -191,7 +193,7 @@ def array_of_another_type(stage: Stage) -> None:
     column = schema_pb2.FieldData(field_name="a", type=int(T.ARRAY))
     column.scalars.array_data.element_type = int(T.INT64)
     column.scalars.array_data.data.append(schema_pb2.ScalarField(string_data=schema_pb2.StringArray(data=["x"])))
-    stage.insert(stage._once("arrays", make), longs("id", [1]), floats("v", ONE), column)
+    stage.insert(stage._once("arrays", make), longs("id", [1]), floats("v", ONE, DIM), column)
 
 
 def _dynamic(stage: Stage, **keys: Any) -> None:
@@ -201,7 +203,7 @@ def _dynamic(stage: Stage, **keys: Any) -> None:
 def _meta(stage: Stage, text: bytes, collection: str | None = None) -> None:
     column = schema_pb2.FieldData(field_name="$meta", type=int(T.JSON), is_dynamic=True)
     column.scalars.json_data.data.append(text)
-    stage.insert(collection or stage.dynamic, longs("id", [1]), strings("s", ["x"]), floats("v", ONE), column)
+    stage.insert(collection or stage.dynamic, longs("id", [1]), strings("s", ["x"]), floats("v", ONE, DIM), column)
 
 
 each(
@@ -259,7 +261,7 @@ each(
     1100,
     (
         "can not assign primary field data when auto id enabled and allow_insert_auto_id is false id",
-        lambda stage: stage.insert(stage.auto, longs("id", [1]), floats("v", ONE)),
+        lambda stage: stage.insert(stage.auto, longs("id", [1]), floats("v", ONE, DIM)),
     ),
 )
 each(
@@ -268,7 +270,7 @@ each(
     (
         "not support manually specifying the partition names if partition key mode is used",
         lambda stage: stage.insert(
-            stage.keyed, longs("id", [1]), strings("s", ["x"]), floats("v", ONE), partition_name="_default_0"
+            stage.keyed, longs("id", [1]), strings("s", ["x"]), floats("v", ONE, DIM), partition_name="_default_0"
         ),
     ),
     (
@@ -281,7 +283,7 @@ each(
     1100,
     (
         "partition key not specify when insert",
-        lambda stage: stage.insert(stage.keyed, longs("id", [1]), floats("v", ONE)),
+        lambda stage: stage.insert(stage.keyed, longs("id", [1]), floats("v", ONE, DIM)),
     ),
 )
 each(
@@ -294,7 +296,7 @@ each(
     1100,
     (
         "must assign pk when upsert, primary field: id",
-        lambda stage: stage.insert(stage.small, strings("s", ["x"]), floats("v", ONE), upsert=True),
+        lambda stage: stage.insert(stage.small, strings("s", ["x"]), floats("v", ONE, DIM), upsert=True),
     ),
 )
 each(
@@ -306,7 +308,7 @@ each(
             stage.small,
             longs("id", [1, 1]),
             strings("s", ["x", "y"]),
-            floats("v", ONE * 2),
+            floats("v", ONE * 2, DIM),
             num_rows=2,
             upsert=True,
         ),
@@ -342,7 +344,7 @@ each(
 def text_that_is_not_utf8(stage: Stage) -> None:
     good = milvus_pb2.InsertRequest(
         collection_name=stage.small,
-        fields_data=[longs("id", [1, 2]), strings("s", ["ok", "BADBYTES"]), floats("v", ONE * 2)],
+        fields_data=[longs("id", [1, 2]), strings("s", ["ok", "BADBYTES"]), floats("v", ONE * 2, DIM)],
         num_rows=2,
     ).SerializeToString()
     stage.send_bytes("Insert", milvus_pb2.MutationResult, good.replace(b"BADBYTES", b"BAD\xff\xfeTES"))

@@ -16,7 +16,7 @@ from model_backends import DIM, Backend
 from model_driver import Driver
 from model_reference import DEFAULT
 
-TRACES = Path(os.environ.get("ELANUS_TRACES", Path(tempfile.gettempdir()) / "elanus-model"))
+TRACES = Path(os.environ.get("MODEL_TRACES", Path(tempfile.gettempdir()) / "elanus-model"))
 PARTITIONS = (DEFAULT, "p1", "p2")
 KEYS = 40
 
@@ -175,6 +175,10 @@ class ModelMachine(RuleBasedStateMachine):
         self.driver.apply(
             "search", field=field, vector=vector, limit=limit, offset=offset, where=where, names=self._some(names)
         )
+
+    @rule(vector=vectors, limit=st.integers(1, 60))
+    def search_everything(self, vector: list[int], limit: int) -> None:
+        self.driver.apply("search", field="v", vector=vector, limit=limit, offset=0, where=None, names=[])
 
     @rule(where=filters, names=partition_lists, limit=st.none() | st.integers(1, 9), offset=st.integers(0, 2))
     def query(self, where: list[Any], names: list[str], limit: int | None, offset: int) -> None:

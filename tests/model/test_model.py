@@ -1,6 +1,6 @@
 """Random operations on the database and on a dictionary with numpy: every answer agrees.
 
-``ELANUS_MODEL_EXAMPLES=500`` draws that many fresh runs instead of the fixed few. A failing run leaves its trace.
+``MODEL_EXAMPLES=500`` draws that many fresh runs instead of the fixed few. A failing run leaves its trace.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from model_machine import ModelMachine
 from model_machines import ClientMachine, EngineMachine
 
-FRESH = int(os.environ.get("ELANUS_MODEL_EXAMPLES", "0"))
+FRESH = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
 
 def run(machine: type[ModelMachine], examples: int, steps: int) -> None:
@@ -33,8 +33,8 @@ def run(machine: type[ModelMachine], examples: int, steps: int) -> None:
 
 
 def test_engine_agrees_with_a_dictionary_over_random_histories() -> None:
-    run(EngineMachine, examples=40, steps=40)
+    run(EngineMachine, examples=150, steps=40)
 
 
 def test_client_agrees_with_a_dictionary_over_random_histories() -> None:
-    run(ClientMachine, examples=8, steps=30)
+    run(ClientMachine, examples=25, steps=30)

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -23,7 +23,7 @@ from elanus.ingest.prepare import keys_are_fresh
 from elanus.ingest.route import by_shard
 from elanus.ingest.shard import Pending, Shard
 from elanus.model.columns import ColumnBatch
-from elanus.model.errors import CollectionNotFound
+from elanus.model.errors import CollectionNotFound, StorageFailed
 from elanus.model.ids import CollectionId, PartitionId, SegmentId
 from elanus.model.manifest import FileInfo, IndexFile, IndexInfo, Manifest, SegmentInfo
 from elanus.model.time import Timestamp, physical_ms
@@ -35,13 +35,16 @@ from elanus.segment.growing import GrowingSegment
 from elanus.segment.sealed import SealedSegment
 from elanus.segment.view import View, ViewCell
 from elanus.segment.writer import SegmentWriter
-from elanus.storage.manifest import ManifestLog
+from elanus.storage.manifest import CommitConflict, ManifestLog
 from elanus.storage.scoped import ScopedStore
 from elanus.storage.store import ObjectStore
 from elanus.storage.wal import ShardId
 
 log = logging.getLogger("elanus.collection")
 
+
+FLUSH_AGAIN_AFTER_S = 10.0
+"""How long the background waits before it writes again what could not be written."""
 
 DATA_FOLDERS = ("segments/", "deletes/", "index/")
 
@@ -56,6 +59,14 @@ class Flushed:
     """The sealed segments after a flush, and the timestamp up to which everything is in files."""
 
     segments: tuple[SegmentId, ...]
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many keys a delete named that were still as they were seen, and its timestamp."""
+
+    count: int
     at: Timestamp
 
 
@@ -74,7 +85,8 @@ class Collection:
         self._log = ManifestLog(self.store)
         self._flushing = threading.RLock()
         self._committing = threading.RLock()
-        self._closed = False
+        self._closing = self._closed = False
+        self._flush_after = 0.0
         self.search_plans: PlanCache[SearchPlan] = PlanCache()
         self._cell = ViewCell(self._view_of(manifest))
         self._shards = tuple(self._shard(number) for number in range(manifest.shards))
@@ -94,7 +106,10 @@ class Collection:
         collection = cls(services, manifest)
         collection._sweep_unnamed()
         for shard in collection._shards:
-            shard.replay(manifest.checkpoints[shard.id.number])
+            checkpoint = manifest.checkpoints[shard.id.number]
+            shard.replay(checkpoint)
+            # The log forgets at a restart what was released before.
+            services.wal.release(shard.id, checkpoint)
         collection.nudge()
         return collection
 
@@ -141,38 +156,49 @@ class Collection:
         """Store a complete batch; returns its timestamp once it is durable and visible."""
         manifest = self.manifest
         keys = batch[manifest.schema.primary.id].data
-        with self._shards_locked() if replaced is not None or manifest.shards > 1 else nullcontext():
-            pending = [
-                (shard, shard.insert(partition, part, fresh=keys_are_fresh(manifest)))
+        with self._shards_locked():
+            # Everything is staged before anything is logged: what can't be read stops all of it.
+            staged = [
+                (shard, shard.stage_insert(partition, part, fresh=keys_are_fresh(manifest)))
                 for shard, part in self._by_shard(keys, batch)
             ]
             # The new rows come first in the log: a crash in between leaves both versions, never none.
             if replaced is not None:
-                pending += self._delete(replaced)
+                staged += [(shard, shard.stage_delete(part)) for shard, part in self._keys_by_shard(replaced)]
+            pending = [(shard, shard.write(write)) for shard, write in staged]
         return self._settle(pending)
 
-    def delete(self, keys: pa.Array) -> Timestamp:
-        """Delete primary keys; returns the timestamp once it is durable and visible."""
-        return self._settle(self._delete(keys))
+    def delete(self, keys: pa.Array, seen: Sequence[Timestamp] | None = None) -> Deleted:
+        """Delete primary keys; answers once it is durable and visible.
+
+        seen  for each shard the timestamp at which the keys were chosen: those written anew since then stay
+        """
+        with self._shards_locked():
+            chosen = list(self._keys_by_shard(keys))
+            if seen is not None:
+                chosen = [(shard, shard.unchanged(part, seen[shard.id.number])) for shard, part in chosen]
+            staged = [(shard, shard.stage_delete(part), len(part)) for shard, part in chosen if len(part)]
+            pending = [(shard, shard.write(write)) for shard, write, _ in staged]
+        at = self._settle(pending) if pending else self.services.clock.now()
+        return Deleted(sum(count for _, _, count in staged), at)
 
     def _by_shard(self, keys: pa.Array, batch: ColumnBatch) -> Iterator[tuple[Shard, ColumnBatch]]:
         for number, rows in by_shard(keys, len(self._shards)):
             yield self._shards[number], batch if rows is None else batch.take(rows)
 
-    def _delete(self, keys: pa.Array) -> list[tuple[Shard, Pending]]:
-        return [
-            (self._shards[number], self._shards[number].delete(keys if rows is None else keys.take(pa.array(rows))))
-            for number, rows in by_shard(keys, len(self._shards))
-        ]
+    def _keys_by_shard(self, keys: pa.Array) -> Iterator[tuple[Shard, pa.Array]]:
+        for number, rows in by_shard(keys, len(self._shards)):
+            yield self._shards[number], keys if rows is None else keys.take(pa.array(rows))
 
     def _settle(self, pending: Sequence[tuple[Shard, Pending]]) -> Timestamp:
         """Wait until every part is on disk, then let readers see all of them."""
         for shard, write in pending:
             shard.sync(write.ticket)
-        for shard, write in pending:
-            shard.publish(write.at)
+        # A shard's last record is published with those before it: nobody sees an insert without its delete.
+        for shard, at in {shard: write.at for shard, write in pending}.items():
+            shard.publish(at)
         if self._growing_bytes() >= self.services.settings.segment.seal_bytes:
-            self.services.jobs.submit((self.id, "flush"), self.flush)
+            self.flush_soon()
         return max(write.at for _, write in pending)
 
     @contextmanager
@@ -200,12 +226,19 @@ class Collection:
             if changed == current:
                 return current
             manifest = replace(changed, version=current.version + 1)
-            self._log.commit(manifest)
+            try:
+                self._log.commit(manifest)
+            except CommitConflict as error:
+                raise StorageFailed(f"cannot commit to collection {self.id}: {error}") from error
             with self._shards_locked():
                 before = self._cell.view
                 self._cell.swap(lambda view: self._under(install(view), manifest))
-        self._sweep(current, manifest, before)
-        self._log.prune()
+        try:
+            self._sweep(current, manifest, before)
+            self._log.prune()
+        except StorageFailed as error:
+            # The change is made and stays; what nobody names is removed when the collection is opened next.
+            log.warning("files of collection %s are not removed yet: %s", self.id, error)
         self.nudge()
         return manifest
 
@@ -254,12 +287,25 @@ class Collection:
 
     def _flush_shard(self, shard: Shard) -> None:
         sealed = self._cell.view.sealed[shard.id.number]
-        outcome = write_frozen(shard, sealed, self.writer, lambda: SegmentId(self.services.clock.now()))
-        checkpoint = self.manifest.checkpoints[outcome.shard]
-        if not outcome.written and not outcome.deletes and outcome.frozen.at <= checkpoint:
-            return
-        self._commit(outcome.apply, lambda view: self._install(view, outcome))
-        self.services.wal.release(shard.id, outcome.frozen.at)
+        frozen = shard.freeze()
+        try:
+            outcome = write_frozen(shard, frozen, sealed, self.writer, lambda: SegmentId(self.services.clock.now()))
+            manifest = self._commit_flush(outcome)
+        except BaseException:
+            shard.thaw(frozen)
+            self._flush_after = time.monotonic() + FLUSH_AGAIN_AFTER_S
+            raise
+        self.services.wal.release(shard.id, manifest.checkpoints[outcome.shard])
+
+    def _commit_flush(self, outcome: FlushOutcome) -> Manifest:
+        manifest = self.manifest
+        if not outcome.written and not outcome.deletes and outcome.frozen.at <= manifest.checkpoints[outcome.shard]:
+            return manifest
+        manifest = self._commit(outcome.apply, lambda view: self._install(view, outcome))
+        named = {info.id for info in manifest.segments}
+        # Their partition was dropped meanwhile.
+        self.writer.discard(written.info.id for written in outcome.written if written.info.id not in named)
+        return manifest
 
     def _install(self, view: View, outcome: FlushOutcome) -> View:
         """Put sealed segments in the place of the growing ones; tombstones that came meanwhile move along."""
@@ -323,7 +369,12 @@ class Collection:
         for segment in self._cell.view.all_growing():
             due = physical_ms(segment.first_at) <= oldest_ms
             if due and not segment.frozen and segment.num_rows >= settings.jobs.index_min_rows:
-                self.services.jobs.submit((self.id, "flush"), self.flush)
+                self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Have the background write what is in memory to files; not again right after that failed."""
+        if time.monotonic() >= self._flush_after:
+            self.services.jobs.submit((self.id, "flush"), self.flush)
 
     def nudge(self) -> None:
         """Have the background look for segments to merge and indexes to build."""
@@ -372,7 +423,9 @@ class Collection:
             new = [] if merged is None else [self.seal(merged.info, view.manifest, merged.tombstones())]
             return view.with_sealed(shard, lambda all_: (*(s for s in all_ if s.id not in gone), *new))
 
-        self._commit(change, install)
+        manifest = self._commit(change, install)
+        if merged is not None and merged.info not in manifest.segments:
+            self.writer.discard([merged.info.id])
 
     def index_progress(self, index: IndexInfo) -> IndexProgress:
         """Return how far an index is built."""
@@ -380,8 +433,8 @@ class Collection:
 
     @property
     def closed(self) -> bool:
-        """Whether the collection takes no more work."""
-        return self._closed
+        """Whether the collection takes no more background work."""
+        return self._closing
 
     @property
     def flushing(self) -> threading.RLock:
@@ -390,18 +443,21 @@ class Collection:
 
     def close(self) -> None:
         """Stop background work; nothing is written that isn't in the log."""
+        self._closing = True
+        # What runs may still commit: it ends in order rather than with an error.
+        for job in ("maintain", "flush", "seal"):
+            self.services.jobs.forget((self.id, job))
         with self._committing:
             self._closed = True
         for shard in self._shards:
             shard.close()
-        for job in ("maintain", "flush", "seal"):
-            self.services.jobs.forget((self.id, job))
 
     def drop_data(self) -> None:
         """Remove all files and log records of a collection that the catalog has forgotten."""
         self.close()
         self.services.wal.drop(self.id)
-        self.store.delete([item.key for item in self.store.list("")])
+        with self._flushing:  # a client's flush that still runs writes no more files once this is held
+            self.store.delete([item.key for item in self.store.list("")])
 
 
 def _files(manifest: Manifest) -> frozenset[FileInfo]:

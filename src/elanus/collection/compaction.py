@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -45,13 +46,23 @@ class Merged:
 
 
 def choose(sealed: Sequence[SealedSegment], settings: SegmentSettings) -> list[SealedSegment]:
-    """Return small segments of one partition that are worth merging, an empty list when there are none."""
+    """Return small segments of one partition that are worth merging, an empty list when there are none.
+
+    They are at least two, and no more than are held in memory at ease: a merge does that.
+    """
     small: dict[int, list[SealedSegment]] = {}
     for segment in sealed:
-        if segment.num_rows < settings.merge_below_rows:
+        if segment.num_rows < settings.merge_below_rows and _num_bytes(segment) < settings.seal_bytes:
             small.setdefault(segment.partition, []).append(segment)
     ready = (group for group in small.values() if len(group) >= settings.merge_at)
-    return max(ready, key=len, default=[])
+    group = max(ready, key=len, default=[])
+    ends = accumulate(map(_num_bytes, group))
+    return group[: max(2, sum(end <= 2 * settings.seal_bytes for end in ends))]
+
+
+def _num_bytes(segment: SealedSegment) -> int:
+    info = segment.info
+    return info.scalars.size + sum(vector.file.size for vector in info.vectors)
 
 
 def merge(

@@ -71,7 +71,8 @@ class Jobs:
             while True:
                 if self._closed:
                     return None
-                for key in self._waiting:
+                # A copy: a finalizer may submit a job from within this very loop.
+                for key in tuple(self._waiting):
                     if key not in self._running:
                         self._waiting.remove(key)
                         self._running.add(key)

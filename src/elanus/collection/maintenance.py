@@ -42,6 +42,7 @@ class Maintenance:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._failed: dict[tuple[SegmentId, IndexId], str] = {}
+        self._unmerged: set[SegmentId] = set()
         self._sealing = 0
 
     def run(self) -> None:
@@ -54,23 +55,38 @@ class Maintenance:
 
     def _merge_one(self) -> bool:
         collection = self._collection
-        settings = collection.services.settings.segment
-        for shard, sealed in enumerate(collection.view.sealed):
-            if not choose(sealed, settings):
+        for shard in range(len(collection.view.sealed)):
+            if not self._chosen(shard):
                 continue
             with collection.flushing:
-                chosen = choose(collection.view.sealed[shard], settings)
+                chosen = self._chosen(shard)
                 if chosen and not collection.closed:
-                    self._merge(shard, chosen)
+                    self._try_merge(shard, chosen)
                     return True
         return False
+
+    def _chosen(self, shard: int) -> list[SealedSegment]:
+        sealed = [one for one in self._collection.view.sealed[shard] if one.id not in self._unmerged]
+        return choose(sealed, self._collection.services.settings.segment)
+
+    def _try_merge(self, shard: int, segments: list[SealedSegment]) -> None:
+        """Merge; segments that can't be, such as damaged ones, stay as they are and hold up nothing else."""
+        try:
+            self._merge(shard, segments)
+        except Exception as error:
+            self._unmerged.update(segment.id for segment in segments)
+            log.error("segments not merged: collection=%s inputs=%d: %s", self._collection.id, len(segments), error)
 
     def _merge(self, shard: int, segments: list[SealedSegment]) -> None:
         collection = self._collection
         begun = time.perf_counter()
         segment_id = SegmentId(collection.services.clock.now())
         at = collection.published(shard)
-        merged = merge(segments, at, collection.manifest.schema, segment_id, collection.writer)
+        try:
+            merged = merge(segments, at, collection.manifest.schema, segment_id, collection.writer)
+        except BaseException:
+            collection.writer.discard([segment_id])
+            raise
         collection.replace_segments(shard, segments, merged)
         log.info(
             "segments merged: collection=%s inputs=%d rows=%d seconds=%.2f",
@@ -100,7 +116,7 @@ class Maintenance:
             try:
                 self._build(segment, index)
             except Exception as error:  # an index library raises what it likes; clients wait until they hear of it
-                self._failed[segment.id, index.id] = str(error)
+                self._failed[segment.id, index.id] = str(error) or type(error).__name__
                 log.error("index not built: collection=%s index=%s: %s", self._collection.id, index.name, error)
             return True
         return False
@@ -145,17 +161,19 @@ class Maintenance:
             self._sealing = 0
 
     def retry(self) -> None:
-        """Forget failed builds, so that they are tried again."""
+        """Forget what failed, so that it is tried again."""
         self._failed.clear()
+        self._unmerged.clear()
         self._collection.nudge()
 
     def progress(self, index: IndexInfo) -> IndexProgress:
         """Return how far one index is."""
         view = self._collection.view
         total = sum(segment.num_rows for segment in view.all_sealed())
-        missing = sum(segment.num_rows for segment, wanted in self._missing() if wanted.id == index.id)
+        waiting = [segment for segment, wanted in self._missing() if wanted.id == index.id]
+        missing = sum(segment.num_rows for segment in waiting)
         growing = sum(segment.num_rows for segment in view.all_growing()) if self._sealing else 0
-        failed = next((why for (_, index_id), why in self._failed.items() if index_id == index.id), "")
+        failed = next((why for one in waiting if (why := self._failed.get((one.id, index.id)))), "")
         if failed:
             return IndexProgress(IndexState.FAILED, total, total - missing, failed)
         state = IndexState.IN_PROGRESS if missing or self._sealing else IndexState.FINISHED

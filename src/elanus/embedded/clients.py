@@ -140,11 +140,18 @@ class _AsyncRecovery(_Recovery):
             async with _attached(self._folder) as address:
                 self._handler._address = _channel_target(address)
                 try:
-                    return bool(await self._recover(error))
+                    return await self._reconnect(error)
                 except pymilvus.MilvusException:
                     if attempt == ATTEMPTS - 1:
                         raise
-        return bool(await self._recover(error))
+        return await self._reconnect(error)
+
+    async def _reconnect(self, error: Exception) -> bool:
+        recovered = bool(await self._recover(error))
+        # pymilvus closes the old channel in a task that the end of the event loop would cut short. The channel would
+        # find the new owner by itself then, and keep it alive.
+        await asyncio.gather(*self._handler._retired_channel_close_tasks)
+        return recovered
 
 
 @asynccontextmanager

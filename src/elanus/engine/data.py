@@ -117,13 +117,17 @@ def delete(instance: Instance, command: Delete) -> Written:
     where = bind_filter(manifest.schema, command.filter, command.values, plan="delete")
     if where.expression is None or always_true(where.expression):
         raise InvalidParameter(f"delete plan can't be empty or always true : {command.filter}")
-    _named_partition(manifest, command.partition)
-    if where.keys is not None and not command.partition:
-        keys = where.keys.unique()
+    partition = _named_partition(manifest, command.partition)
+    if where.keys is not None and partition is None:
+        done = collection.delete(where.keys.unique())
     else:
-        keys = _matching_keys(instance, collection, command, where)
-    at = collection.delete(keys) if len(keys) else instance.services.clock.now()
-    return Written(pa.array([], type=arrow_type(manifest.schema.primary)), len(keys), at)
+        if where.keys is None:
+            check_loaded(manifest, command.collection.name, (command.partition,) if partition else ())
+        # What others write between the look and the delete is not what the filter selected.
+        keys, seen = _matching_keys(instance, collection, partition, where)
+        done = collection.delete(keys, seen)
+    count = done.count if where.keys is None else len(where.keys.unique())
+    return Written(pa.array([], type=arrow_type(manifest.schema.primary)), count, done.at)
 
 
 @handles(Flush)
@@ -171,14 +175,15 @@ def _named_partition(manifest: Manifest, name: str) -> PartitionId | None:
     return manifest.partitions_by_name[name].id
 
 
-def _matching_keys(instance: Instance, collection: Collection, command: Delete, where: Where) -> pa.Array:
-    """Return the primary keys of the visible rows that a filter selects."""
-    names = (command.partition,) if command.partition else ()
-    partitions = check_loaded(collection.manifest, command.collection.name, names)
+def _matching_keys(
+    instance: Instance, collection: Collection, partition: PartitionId | None, where: Where
+) -> tuple[pa.Array, Sequence[Timestamp]]:
+    """Return the primary keys of the visible rows that a filter selects, and for each shard when that was so."""
+    partitions = collection.manifest.loaded if partition is None else frozenset((partition,))
     view, at = pin(collection)
     pinned = readers(view, at, where, expired=expired(instance, collection), partitions=partitions)
     primary = collection.manifest.schema.primary
     selected = select_rows(pinned, primary.id, 0, None)
     if not selected.segments:
-        return pa.array([], type=arrow_type(primary))
-    return gather_keys(selected.segments, selected.parts, selected.rows, primary.id)
+        return pa.array([], type=arrow_type(primary)), at
+    return gather_keys(selected.segments, selected.parts, selected.rows, primary.id), at

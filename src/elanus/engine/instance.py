@@ -184,7 +184,7 @@ class Instance:
         for pinning in {shard.collection for shard in self.services.wal.pinning()}:
             entry = self.catalog.entry(pinning)
             if entry is not None and (found := self._open_if_there(entry)) is not None:
-                self.services.jobs.submit((pinning, "flush"), found.flush)
+                found.flush_soon()
 
     def close(self) -> None:
         """Close every collection and the catalog; what is only in the log stays there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from elanus.model.columns import arrow_type
 from elanus.model.errors import InvalidParameter
 from elanus.model.limits import RESULT_BYTES
 from elanus.model.schema import Field, Schema
-from elanus.model.time import Timestamp
 from elanus.model.types import DataType
 from elanus.query.execute import search_segments
 from elanus.query.fetch import fetch
@@ -37,7 +36,6 @@ from elanus.query.request import (
 )
 from elanus.query.select import count_rows, select_rows
 from elanus.segment.base import SegmentReader
-from elanus.segment.view import View
 
 __all__ = ["Consistency", "OutputColumn", "Queries", "Query", "QueryResult", "Search", "SearchResult"]
 
@@ -64,13 +62,17 @@ def search(instance: Instance, command: Search) -> SearchResult:
     plan = collection.search_plans.get(manifest, search_key(command), lambda: plan_search(manifest, command))
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
     view, at = pin(collection, command.consistency)
-    queries = command.queries or _stored_vectors(view, at, manifest.schema, plan.field, command.ids)
+    gone = expired(instance, collection)
+    queries = command.queries
+    if queries is None:
+        stored = readers(view, at, Where(keys=command.ids), expired=gone, partitions=manifest.loaded)
+        queries = _stored_vectors(stored, manifest.schema, plan.field, command.ids)
     check_queries(queries, plan.field)
     pinned = readers(
         view,
         at,
         plan.where,
-        expired=expired(instance, collection),
+        expired=gone,
         partitions=partitions,
         ignore_growing=plan.ignore_growing,
     )
@@ -120,8 +122,13 @@ def query(instance: Instance, command: Query) -> QueryResult:
 # --- search by primary key ---
 
 
-def _stored_vectors(view: View, at: Sequence[Timestamp], schema: Schema, field: Field, ids: pa.Array | None) -> Queries:
-    """Return the stored vectors of primary keys, in their order."""
+def _stored_vectors(
+    stored: Iterable[tuple[SegmentReader, Bitset | None]], schema: Schema, field: Field, ids: pa.Array | None
+) -> Queries:
+    """Return the stored vectors of primary keys, in their order.
+
+    stored  the segments that a read goes over, with the visible rows of those keys
+    """
     if ids is None or not len(ids):
         raise InvalidParameter("a search needs query vectors or primary keys")
     if ids.type != arrow_type(schema.primary):
@@ -129,8 +136,7 @@ def _stored_vectors(view: View, at: Sequence[Timestamp], schema: Schema, field: 
         raise InvalidParameter(f"primary key is {kind}, but IDs type mismatch")
     if pc.count_distinct(ids).as_py() != len(ids):
         raise InvalidParameter("duplicate IDs found in search request")
-    where = Where(keys=ids)
-    found = [(segment, _rows_in(segment, ids, rows)) for segment, rows in readers(view, at, where)]
+    found = [(segment, _rows_in(segment, ids, rows)) for segment, rows in stored]
     parts = np.full(len(ids), -1, dtype=np.int64)
     rows_of = np.full(len(ids), -1, dtype=np.int64)
     for part, (_, rows) in enumerate(found):

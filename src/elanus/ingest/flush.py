@@ -58,23 +58,36 @@ class FlushOutcome:
 
 
 def write_frozen(
-    shard: Shard, sealed: tuple[SealedSegment, ...], writer: SegmentWriter, new_id: Callable[[], SegmentId]
+    shard: Shard,
+    frozen: Frozen,
+    sealed: tuple[SealedSegment, ...],
+    writer: SegmentWriter,
+    new_id: Callable[[], SegmentId],
 ) -> FlushOutcome:
-    """Freeze the shard's growing segments and write them; durable when it returns.
+    """Write the shard's frozen segments; durable when it returns. When one can't be written, none is left behind.
 
     Tombstones are saved up to the checkpoint only: a later one may belong to a write that never becomes durable.
     """
-    frozen = shard.freeze()
     shard.sync(frozen.ticket)
     # Durable now, so readers may see it: no row in files is ever later than what is published, which a merge counts on.
     shard.publish(frozen.at)
-    written = tuple(
-        _write(segment, shard.id.number, frozen.at, writer, new_id()) for segment in frozen.segments if segment.num_rows
-    )
+    # Old segments first: one that is damaged is found before anything is written.
     deletes = tuple(
         info for info in (_save_deletes(segment, frozen.at, writer) for segment in sealed) if info is not None
     )
+    written = _write_all(frozen, shard.id.number, writer, new_id)
     return FlushOutcome(shard.id.number, frozen, written, deletes)
+
+
+def _write_all(
+    frozen: Frozen, shard: int, writer: SegmentWriter, new_id: Callable[[], SegmentId]
+) -> tuple[Written, ...]:
+    filled = [(new_id(), segment) for segment in frozen.segments if segment.num_rows]
+    try:
+        return tuple(_write(segment, shard, frozen.at, writer, segment_id) for segment_id, segment in filled)
+    except BaseException:
+        writer.discard(segment_id for segment_id, _ in filled)
+        raise
 
 
 def _write(

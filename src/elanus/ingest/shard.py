@@ -6,7 +6,8 @@ The order is what makes an acknowledged write safe and a read consistent:
 2. without the lock: wait until the record is on disk (one fsync serves every writer that waits);
 3. publish the timestamp: from here on reads see the write. Then acknowledge.
 
-A write that fails between 1 and 3 is never published, and the log refuses every later one.
+What can fail, such as reading a damaged file, is done before the record is logged: a write is staged, then written.
+A write that fails between 1 and 3 is never published, and the log or the shard refuses every later one.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 
 from elanus.ingest.route import by_partition
 from elanus.model.columns import ColumnBatch
-from elanus.model.errors import CollectionNotFound, PartitionNotFound
+from elanus.model.errors import CollectionNotFound, PartitionNotFound, StorageFailed
 from elanus.model.ids import PartitionId, SegmentId
 from elanus.model.manifest import Manifest
+from elanus.model.schema import Field
 from elanus.model.time import Clock, Timestamp
 from elanus.segment.deletes import Tombstones
 from elanus.segment.growing import GrowingSegment
@@ -62,6 +64,20 @@ class Dead(NamedTuple):
     rows: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A write that was looked up and encoded; nothing of it is stored yet. Valid while the shard's lock is held.
+
+    dead   the rows that it deletes or replaces
+    parts  the rows that it adds, by the segment that takes them
+    """
+
+    kind: RecordKind
+    payload: Sequence[Buffer]
+    dead: Sequence[Dead]
+    parts: Sequence[tuple[GrowingSegment, ColumnBatch]] = ()
+
+
 class Shard:
     """The writer of one shard of a collection.
 
@@ -79,33 +95,52 @@ class Shard:
         self._last: Ticket | None = None
         self._applied = published
         self._closed = False
+        self._failed = False
 
     # --- writes ---
 
-    def insert(self, partition: PartitionId, batch: ColumnBatch, *, fresh: bool) -> Pending:
-        """Log and apply rows; older rows of the same keys die in the same step.
+    def stage_insert(self, partition: PartitionId, batch: ColumnBatch, *, fresh: bool) -> Staged:
+        """Prepare the insertion of rows; older rows of the same keys will die in the same step.
 
         partition  where the rows go, KEYED when each row's partition key says
         fresh      the keys were made here and exist nowhere yet
         """
         with self.lock:
+            self._refuse_if_over()
             manifest = self._cell.view.manifest
-            # What can fail, such as reading a damaged file, fails before the record is logged.
             parts = self._parts(manifest, partition, batch)
             dead = [] if fresh else self._find(batch[manifest.schema.primary.id].data)
-            at = self._clock.now()
-            ticket = self._append(at, RecordKind.INSERT, encode_insert(partition, manifest.schema.version, batch))
-            self._apply(dead, parts, at)
-            return Pending(at, ticket)
+            return Staged(RecordKind.INSERT, encode_insert(partition, manifest.schema.version, batch), dead, parts)
 
-    def delete(self, keys: pa.Array) -> Pending:
-        """Log and apply the deletion of primary keys, whether they exist or not."""
+    def stage_delete(self, keys: pa.Array) -> Staged:
+        """Prepare the deletion of primary keys, whether they exist or not."""
         with self.lock:
-            dead = self._find(keys)
+            return Staged(RecordKind.DELETE, [encode_delete(keys)], self._find(keys))
+
+    def write(self, staged: Staged) -> Pending:
+        """Log and apply a write; the lock was held since it was staged."""
+        with self.lock:
+            self._refuse_if_over()
             at = self._clock.now()
-            ticket = self._append(at, RecordKind.DELETE, [encode_delete(keys)])
-            self._apply(dead, [], at)
-            return Pending(at, ticket)
+            self._last = self._wal.append(self.id, at, staged.kind, staged.payload)
+            self._applied = at
+            try:
+                self._apply(staged.dead, staged.parts, at)
+            except BaseException:
+                # Some columns may have the rows and others not. What is published is whole; the log has the rest.
+                self._failed = True
+                raise
+            return Pending(at, self._last)
+
+    def unchanged(self, keys: pa.Array, since: Timestamp) -> pa.Array:
+        """Return those of the keys whose newest row was written at ``since`` or before, or that have none."""
+        with self.lock:
+            changed = np.zeros(len(keys), dtype=np.bool_)
+            for segment in self._segments(keys):
+                if segment.last_at > since:
+                    rows = segment.find(keys)
+                    changed |= (rows >= 0) & (segment.written_at(segment.num_rows)[rows] > np.uint64(since))
+            return keys.filter(pa.array(~changed)) if changed.any() else keys
 
     def close(self) -> None:
         """Take no more writes: a record logged after this would belong to a collection that nobody has."""
@@ -122,22 +157,27 @@ class Shard:
         with self.lock:
             self.published = max(self.published, at)
 
-    def _append(self, at: Timestamp, kind: RecordKind, payload: Sequence[Buffer]) -> Ticket:
+    def _refuse_if_over(self) -> None:
         if self._closed:
             raise CollectionNotFound(collection=self.id.collection)
-        self._last = self._wal.append(self.id, at, kind, payload)
-        self._applied = at
-        return self._last
+        if self._failed:
+            raise StorageFailed(
+                f"an earlier write to collection {self.id.collection} failed half-way in memory; it takes no more "
+                "until the server is started again, which reads the log anew"
+            )
 
     # --- applying ---
 
     def _find(self, keys: pa.Array) -> list[Dead]:
         """Return where the keys' rows are now."""
+        found = [(segment.tombstones, segment.find(keys)) for segment in self._segments(keys)]
+        return [Dead(tombstones, rows[rows >= 0]) for tombstones, rows in found]
+
+    def _segments(self, keys: pa.Array) -> list[GrowingSegment | SealedSegment]:
+        """Return the segments that may have some of the keys."""
         view, span = self._cell.view, KeyRange(keys)
         sealed = [segment for segment in view.sealed[self.id.number] if span.meets(segment)]
-        segments: list[GrowingSegment | SealedSegment] = [*view.growing[self.id.number], *sealed]
-        found = [(segment.tombstones, segment.find(keys)) for segment in segments]
-        return [Dead(tombstones, rows[rows >= 0]) for tombstones, rows in found]
+        return [*view.growing[self.id.number], *sealed]
 
     def _apply(self, dead: Iterable[Dead], parts: Iterable[tuple[GrowingSegment, ColumnBatch]], at: Timestamp) -> None:
         for tombstones, rows in dead:
@@ -148,7 +188,12 @@ class Shard:
     def _parts(
         self, manifest: Manifest, partition: PartitionId, batch: ColumnBatch
     ) -> list[tuple[GrowingSegment, ColumnBatch]]:
-        return [(self._growing(target), rows) for target, rows in by_partition(manifest, partition, batch)]
+        parts = list(by_partition(manifest, partition, batch))
+        if len(parts) > 1:
+            # A segment sees to the keys that come to it twice; rows of one key in two partitions are seen to here.
+            newest = _newest_of_each_key(batch, manifest.schema.primary)
+            parts = parts if newest is batch else list(by_partition(manifest, partition, newest))
+        return [(self._growing(target), rows) for target, rows in parts]
 
     def _growing(self, partition: PartitionId) -> GrowingSegment:
         """Return the segment that takes the partition's rows, a new one when there is none."""
@@ -167,10 +212,17 @@ class Shard:
     def freeze(self) -> Frozen:
         """Close the growing segments to new rows and return them."""
         with self.lock:
+            self._refuse_if_over()
             segments = self._cell.view.growing[self.id.number]
             for segment in segments:
                 segment.frozen = True
             return Frozen(segments, self._applied, self._last)
+
+    def thaw(self, frozen: Frozen) -> None:
+        """Open growing segments to rows again that could not be written to files."""
+        with self.lock:
+            for segment in frozen.segments:
+                segment.frozen = False
 
     def replay(self, after: Timestamp) -> None:
         """Apply the log's records after a checkpoint, in order; rows of partitions that are gone are passed over."""
@@ -191,6 +243,17 @@ class Shard:
         known = partition in manifest.partitions_by_id or manifest.schema.partition_key is not None
         # Rows of a dropped partition are gone, but what they replaced elsewhere stays replaced.
         self._apply(dead, self._parts(manifest, partition, batch) if known else [], at)
+
+
+def _newest_of_each_key(batch: ColumnBatch, primary: Field) -> ColumnBatch:
+    """Return the batch without the rows whose key comes again further down; the batch itself when none does."""
+    keys = batch[primary.id].data
+    places = pc.dictionary_encode(keys)
+    if len(places.dictionary) == len(keys):
+        return batch
+    last = np.zeros(len(places.dictionary), dtype=np.int64)
+    last[places.indices.to_numpy()] = np.arange(len(keys))
+    return batch.take(np.sort(last))
 
 
 class KeyRange:

@@ -60,6 +60,8 @@ class Clock:
             first = max(self._next, compose(self._unix_ms()))
             self._next = Timestamp(first + count)
             if self._next > self._ceiling:
-                self._ceiling = compose(physical_ms(self._next) + self._lease_ms)
-                self._lease(self._ceiling)
+                ceiling = compose(physical_ms(self._next) + self._lease_ms)
+                # Stored first: when that fails, the next call tries again rather than trusting what is not on disk.
+                self._lease(ceiling)
+                self._ceiling = ceiling
             return Timestamp(first)

@@ -21,7 +21,9 @@ class PlanCache(Generic[P]):
         self._kept: tuple[Manifest | None, dict[Hashable, P]] = (None, {})
 
     def get(self, manifest: Manifest, key: Hashable, bind: Callable[[], P]) -> P:
-        """Return the plan kept under ``key``, bound now when there is none under this manifest."""
+        """Return the plan kept under ``key``, bound now when there is none under this manifest or no key."""
+        if key is None:
+            return bind()
         current, plans = self._kept
         if current is not manifest or len(plans) >= self._size:
             plans = {}

@@ -61,16 +61,32 @@ def merge(found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: Field, 
 
 def _page_of_one(segment: SegmentReader, hits: Hits, primary: int, offset: int, limit: int) -> Merged | None:
     """Return the page of one segment's hits, which are in order already; None when equal distances need their keys."""
-    distances = hits.distances
-    tied = (distances[:, 1:] == distances[:, :-1]) & (hits.rows[:, 1:] >= 0)
-    if tied.any():
+    single = hits.nq == 1
+    if single:
+        hits = _without_padding(hits)
+    if not segment.sorted_by_key and hits.rows.shape[1] > 1 and _any_tied(hits):
         return None
-    rows = hits.rows[:, offset : offset + limit]
-    real = rows >= 0
-    flat = rows[real]
+    rows, distances = hits.rows[:, offset : offset + limit], hits.distances[:, offset : offset + limit]
+    if single:
+        counts, flat, flat_distances = np.array([rows.shape[1]]), rows[0], distances[0]
+    else:
+        real = rows >= 0
+        counts, flat, flat_distances = real.sum(axis=1), rows[real], distances[real]
     keys = take(segment.column(primary).data, flat)
-    parts = np.zeros(len(flat), dtype=np.int64)
-    return Merged(real.sum(axis=1), parts, flat, keys, distances[:, offset : offset + limit][real])
+    return Merged(counts, np.zeros(len(flat), dtype=np.int64), flat, keys, flat_distances)
+
+
+def _without_padding(hits: Hits) -> Hits:
+    """Return the hits of a single query; the usual full list costs no pass over it."""
+    if not hits.rows.shape[1] or hits.rows[0, -1] >= 0:
+        return hits
+    count = int(np.count_nonzero(hits.rows >= 0))
+    return Hits(hits.rows[:, :count], hits.distances[:, :count])
+
+
+def _any_tied(hits: Hits) -> bool:
+    equal = hits.distances[:, 1:] == hits.distances[:, :-1]
+    return bool((equal & (hits.rows[:, 1:] >= 0)).any())
 
 
 def _order(query: NDArray[np.int64], distances: NDArray[np.float32], keys: pa.Array) -> NDArray[np.int64]:
@@ -80,7 +96,7 @@ def _order(query: NDArray[np.int64], distances: NDArray[np.float32], keys: pa.Ar
     tied = (sorted_distances[1:] == sorted_distances[:-1]) & (sorted_queries[1:] == sorted_queries[:-1])
     if not tied.any():
         return order
-    ranks: NDArray[np.uint64] = pc.rank(keys, tiebreaker="dense").to_numpy()
+    ranks = pc.rank(keys, tiebreaker="dense").to_numpy()
     by_key: NDArray[np.int64] = np.lexsort((ranks, distances, query))
     return by_key
 
@@ -89,7 +105,8 @@ def _places(query: NDArray[np.int64], nq: int) -> NDArray[np.int64]:
     """Return, for hits sorted by query, the place of each within its query."""
     counts = np.bincount(query, minlength=nq)
     starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    return np.arange(len(query)) - np.repeat(starts, counts)
+    places: NDArray[np.int64] = np.arange(len(query)) - np.repeat(starts, counts)
+    return places
 
 
 def gather_keys(

@@ -23,6 +23,8 @@ from elanus.query.output import OutputPlan, plan_output
 from elanus.query.request import Queries, QueryRequest, SearchRequest
 
 COUNT = "count(*)"
+MAX_KEY_BYTES = 16 * 1024
+"""A longer request holds a list that is hardly asked for twice; its plan would be as large as the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,15 @@ class QueryPlan:
 
 
 def search_key(request: SearchRequest) -> Hashable:
-    """Return what a search's plan depends on."""
+    """Return what a search's plan depends on; None when it is too long to be kept."""
     if request.plan_key is not None:
-        return request.plan_key
+        long = isinstance(request.plan_key, bytes) and len(request.plan_key) > MAX_KEY_BYTES
+        return None if long else request.plan_key
+    if len(request.filter) > MAX_KEY_BYTES or request.values:
+        return None
     page = (request.limit, request.offset, request.ignore_growing)
     names = (request.field, request.metric, request.filter, tuple(request.output_fields), request.partitions)
-    return (page, names, frozen(request.params), frozen(request.values))
+    return (page, names, frozen(request.params))
 
 
 def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,11 +19,11 @@ from elanus.segment.base import SegmentReader
 
 def scan(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None) -> Hits:
     """Return the nearest kept rows of each query; of equally near ones those of the smallest primary keys."""
-    k = plan.fetch_k
+    k = min(plan.fetch_k, segment.num_rows)
     if segment.sorted_by_key:
-        return _nearest(plan, queries, segment, kept, k, plan.window)
+        return _nearest(plan, queries, segment, kept, k)
     # The kernels decide ties by row. One hit more tells whether a tie goes beyond the last one.
-    hits = _nearest(plan, queries, segment, kept, k + 1, plan.window)
+    hits = _nearest(plan, queries, segment, kept, k + 1)
     last = hits.distances[:, k - 1]
     for query in np.flatnonzero((hits.rows[:, k] >= 0) & (hits.distances[:, k] == last)):
         first = int(np.searchsorted(hits.distances[query, :k], last[query]))
@@ -34,9 +36,15 @@ def _equally_near(
     plan: SearchPlan, query: Queries, segment: SegmentReader, kept: Bitset | None, distance: np.float32
 ) -> NDArray[np.int64]:
     """Return the rows at exactly this distance of one query."""
+    if np.isposinf(distance):  # a distance that overflowed; no window reaches beyond it
+        every = _nearest(plan, query, segment, kept, segment.num_rows)
+        return _real(every.rows[0][np.isposinf(every.distances[0])])
     beyond = np.nextafter(distance, np.float32(np.inf))
     window = Window(nearer_than=float(beyond), not_nearer_than=float(distance))
-    rows = _nearest(plan, query, segment, kept, segment.num_rows, window).rows[0]
+    return _real(_nearest(replace(plan, window=window), query, segment, kept, segment.num_rows).rows[0])
+
+
+def _real(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     found: NDArray[np.int64] = rows[rows >= 0]
     return found
 
@@ -48,11 +56,10 @@ def _one(queries: Queries, query: int) -> Queries:
     return Queries(queries.type, 1, sparse=queries.sparse.slice(query, 1))
 
 
-def _nearest(
-    plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int, window: Window | None
-) -> Hits:
+def _nearest(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int) -> Hits:
+    window = plan.window
     if queries.matrix is None:
-        return _nearest_sparse(plan, queries, segment, kept, k, window)
+        return _nearest_sparse(plan, queries, segment, kept, k)
     asked, base = Vectors.of(queries.matrix, queries.type), segment.base(plan.field)
     if window is None:
         return kernels.scan(asked, base, plan.metric, k, keep=kept)
@@ -68,9 +75,8 @@ def _nearest(
     return _padded(found, k)
 
 
-def _nearest_sparse(
-    plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int, window: Window | None
-) -> Hits:
+def _nearest_sparse(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int) -> Hits:
+    window = plan.window
     asked = SparseVectors(*varlen_buffers(queries.sparse))
     base = SparseVectors(*segment.column(plan.field.id).bytes_and_offsets())
     if window is None:

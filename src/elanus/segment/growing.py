@@ -74,6 +74,11 @@ class GrowingSegment:
         """Return the timestamps of the first rows, ascending."""
         return self._timestamps.view(num_rows)
 
+    @property
+    def last_at(self) -> Timestamp:
+        """When the newest row was written, 0 without rows."""
+        return Timestamp(int(self.written_at(self.num_rows)[-1])) if self.num_rows else Timestamp(0)
+
     def reader(self, at: Timestamp) -> GrowingReader:
         """Return the rows written at ``at`` or before; the last reader is kept while no row comes."""
         num_rows = self.num_rows

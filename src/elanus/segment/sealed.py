@@ -27,6 +27,9 @@ from elanus.segment.keys import find_sorted
 
 log = logging.getLogger("elanus.segment")
 
+MAX_JSON_PATHS = 32
+"""JSON paths of a segment whose values are kept, each several times as large as a column of numbers."""
+
 
 class SealedSegment:
     """Rows sorted by primary key, then by timestamp. Columns, vectors and indexes are read when first asked for.
@@ -58,6 +61,7 @@ class SealedSegment:
         self._matrices: dict[int, NDArray[Any]] = {}
         self._bases: dict[int, Vectors] = {}
         self._indexes: dict[IndexId, VectorIndex | None] = {}
+        self._timestamps: NDArray[np.uint64] | None = None
         self._opening = threading.RLock()
 
     # --- what the writer does ---
@@ -82,6 +86,15 @@ class SealedSegment:
         """Return the newest row of each primary key, int64, -1 where there is none."""
         return find_sorted(self.column(self.schema.primary.id).data, keys)
 
+    @property
+    def last_at(self) -> Timestamp:
+        """When the newest row was written."""
+        return self.info.last
+
+    def written_at(self, num_rows: int) -> NDArray[np.uint64]:
+        """Return when each of the first rows was written, uint64 [num_rows]."""
+        return self.timestamps()[:num_rows]
+
     # --- what readers do ---
 
     def column(self, field_id: int) -> Column:
@@ -104,7 +117,11 @@ class SealedSegment:
         key = (field_id, path)
         values = self._json.get(key)
         if values is None:
-            values = self._json[key] = extract_json(self.column(field_id), path)
+            values = extract_json(self.column(field_id), path)
+            with self._opening:
+                if len(self._json) >= MAX_JSON_PATHS:
+                    self._json.pop(next(iter(self._json)))
+                self._json[key] = values
         return values
 
     def vectors(self, field: Field) -> NDArray[Any]:
@@ -130,10 +147,12 @@ class SealedSegment:
         """Return the rows where the field is not null, None when all are."""
         if not field.nullable:
             return None
-        if field.id not in self._valid:
+        # ``cool`` empties the caches while others read: what is looked for and what is returned is one object.
+        known = self._valid
+        if field.id not in known:
             with self._opening:
-                self._valid[field.id] = self._read_valid(field)
-        return self._valid[field.id]
+                known[field.id] = self._read_valid(field)
+        return known[field.id]
 
     def _read_valid(self, field: Field) -> Bitset | None:
         if field.type.is_dense_vector:
@@ -144,15 +163,17 @@ class SealedSegment:
 
     def index(self, index: IndexInfo) -> VectorIndex | None:
         """Return the built index, None when rows must be scanned: not built yet, or its file is damaged."""
-        if index.id in self._indexes:
-            return self._indexes[index.id]
+        known = self._indexes
+        if index.id in known:
+            return known[index.id]
         file = next((file for file in self.info.indexes if file.index == index.id), None)
         if file is None:
             return None
         with self._opening:
-            if index.id not in self._indexes:
-                self._indexes[index.id] = self._open_index(index, file)
-            return self._indexes[index.id]
+            known = self._indexes
+            if index.id not in known:
+                known[index.id] = self._open_index(index, file)
+            return known[index.id]
 
     def _open_index(self, index: IndexInfo, file: IndexFile) -> VectorIndex | None:
         try:
@@ -171,8 +192,11 @@ class SealedSegment:
         return written if living is None else written & living
 
     def timestamps(self) -> NDArray[np.uint64]:
-        """Return when each row was written, uint64 [rows]."""
-        return self._files.read_timestamps(self.info)
+        """Return when each row was written, uint64 [rows]; kept for the next read."""
+        times = self._timestamps
+        if times is None:
+            times = self._timestamps = self._files.read_timestamps(self.info)
+        return times
 
     def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
         """Return the newest row of each primary key, int64, -1 where there is none."""
@@ -210,4 +234,5 @@ class SealedSegment:
         """Let go of everything that can be read again; readers in flight keep what they hold."""
         with self._opening:
             self._columns, self._json, self._matrices, self._bases, self._valid, self._indexes = {}, {}, {}, {}, {}, {}
+            self._timestamps = None
             self._files.close()

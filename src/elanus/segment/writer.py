@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,11 @@ class SegmentWriter:
         return write_vectors(
             self._store, key, column.field, column.matrix(), row_group_bytes=self._settings.row_group_bytes
         )
+
+    def discard(self, segments: Iterable[SegmentId]) -> None:
+        """Remove whatever was written of segments that no manifest names."""
+        folders = [f"{kind}/{segment_id}/" for segment_id in segments for kind in ("segments", "deletes")]
+        self._store.delete([item.key for folder in folders for item in self._store.list(folder)])
 
     def write_deletes(self, segment: SegmentInfo, rows: NDArray[np.int64], at: NDArray[np.uint64]) -> FileInfo:
         """Write the tombstones of a sealed segment: all of them, in a new file named by the newest."""
