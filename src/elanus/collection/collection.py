@@ -378,7 +378,7 @@ class Collection:
 
     def nudge(self) -> None:
         """Have the background look for segments to merge and indexes to build."""
-        self.services.jobs.submit((self.id, "maintain"), self.maintenance.run)
+        self.services.jobs.submit((self.id, "maintain"), self.maintenance.run, long=True)
 
     def add_index_file(self, segment: SegmentId, file: IndexFile) -> None:
         """Name a built index in the manifest; when its segment or index is gone meanwhile, its files go too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from elanus.model.columns import Column, ColumnBatch
 from elanus.model.ids import FieldId, SegmentId
+from elanus.model.limits import INDEX_MIN_ROWS
 from elanus.model.manifest import SegmentInfo
 from elanus.model.schema import Schema
 from elanus.model.settings import SegmentSettings
@@ -48,16 +50,22 @@ class Merged:
 def choose(sealed: Sequence[SealedSegment], settings: SegmentSettings) -> list[SealedSegment]:
     """Return small segments of one partition that are worth merging, an empty list when there are none.
 
-    They are at least two, and no more than are held in memory at ease: a merge does that.
+    Only segments of about the same size are merged, so a row is rewritten a few times, not with every flush. They are
+    at least two, and no more than are held in memory at ease: a merge does that.
     """
-    small: dict[int, list[SealedSegment]] = {}
+    alike: dict[tuple[int, int], list[SealedSegment]] = {}
     for segment in sealed:
         if segment.num_rows < settings.merge_below_rows and _num_bytes(segment) < settings.seal_bytes:
-            small.setdefault(segment.partition, []).append(segment)
-    ready = (group for group in small.values() if len(group) >= settings.merge_at)
+            alike.setdefault((segment.partition, _tier(segment.num_rows, settings.merge_at)), []).append(segment)
+    ready = (group for group in alike.values() if len(group) >= settings.merge_at)
     group = max(ready, key=len, default=[])
     ends = accumulate(map(_num_bytes, group))
     return group[: max(2, sum(end <= 2 * settings.seal_bytes for end in ends))]
+
+
+def _tier(num_rows: int, width: int) -> int:
+    """Return how often a segment of ``width`` times fewer rows was merged; segments below the index size are alike."""
+    return max(0, math.ceil(math.log(num_rows / INDEX_MIN_ROWS, max(2, width))))
 
 
 def _num_bytes(segment: SealedSegment) -> int:

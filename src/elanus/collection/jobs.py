@@ -11,29 +11,38 @@ log = logging.getLogger("elanus.jobs")
 
 
 class Jobs:
-    """Runs jobs on ``threads`` daemon threads.
+    """Runs jobs on daemon threads: ``builders`` for long ones, and one more that only short ones get.
 
-    A job is named by a key. Submitting a key that waits is a no-op; submitting one that runs makes it run once
-    more afterwards. So "look again" can be said at any time, from anywhere, at no cost.
+    So a flush never waits for an index build. A job is named by a key. Submitting a key that waits is a no-op;
+    submitting one that runs makes it run once more afterwards. So "look again" can be said at any time, from anywhere,
+    at no cost.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, builders: int) -> None:
         self._wake = threading.Condition()
+        self._builders = builders
+        self._long: set[Hashable] = set()
         self._waiting: deque[Hashable] = deque()
         self._jobs: dict[Hashable, Callable[[], object]] = {}
         self._running: set[Hashable] = set()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"elanus-job-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._work, name=f"elanus-job-{number}", daemon=True)
+            for number in range(builders + 1)
         ]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, key: Hashable, job: Callable[[], object]) -> None:
-        """Run ``job`` soon, unless one of the same key waits already."""
+    def submit(self, key: Hashable, job: Callable[[], object], *, long: bool = False) -> None:
+        """Run ``job`` soon, unless one of the same key waits already.
+
+        long  it may take minutes, as index builds do; all jobs of a key are long or none is
+        """
         with self._wake:
             if self._closed:
                 return
+            if long:
+                self._long.add(key)
             if key not in self._jobs:
                 self._waiting.append(key)
             self._jobs[key] = job
@@ -55,6 +64,7 @@ class Jobs:
             if self._jobs.pop(key, None) is not None:
                 self._waiting.remove(key)
             self._wake.wait_for(lambda: key not in self._running)
+            self._long.discard(key)
 
     def close(self) -> None:
         """Drop what waits, finish what runs, and end the threads."""
@@ -73,11 +83,16 @@ class Jobs:
                     return None
                 # A copy: a finalizer may submit a job from within this very loop.
                 for key in tuple(self._waiting):
-                    if key not in self._running:
+                    if self._may_run(key):
                         self._waiting.remove(key)
                         self._running.add(key)
                         return key, self._jobs.pop(key)
                 self._wake.wait()
+
+    def _may_run(self, key: Hashable) -> bool:
+        if key in self._running:
+            return False
+        return key not in self._long or len(self._running & self._long) < self._builders
 
     def _work(self) -> None:
         while (item := self._next()) is not None:

@@ -69,7 +69,7 @@ class JobSettings:
     """Background work."""
 
     builders: int = 1
-    """Threads that build indexes, write segments and merge them."""
+    """Threads that build indexes and merge segments; one more writes segments, so a flush never waits for a build."""
     index_min_rows: int = limits.INDEX_MIN_ROWS
     """Segments of fewer rows are scanned exactly instead of indexed."""
 
