@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -271,11 +272,11 @@ def throughput(make: Callable[[], Callable[[int], None]], clients: int, seconds:
     return len(times) / (time.perf_counter() - begun), len(times), float(np.quantile(times, 0.99))
 
 
-def cpu_each(server: Server, make: Callable[[], Callable[[int], None]], seconds: float) -> float:
-    """Return the server's CPU microseconds of one call, one client."""
+def cpu_each(server: Server, make: Callable[[], Callable[[int], None]], seconds: float, clients: int = 1) -> float:
+    """Return the server's CPU microseconds of one call; with one client they include waking up for each."""
     make()(0)
     before = server.cpu_s()
-    _, count, _ = throughput(make, 1, seconds)
+    _, count, _ = throughput(make, clients, seconds)
     return (server.cpu_s() - before) / count * 1e6
 
 
@@ -301,13 +302,14 @@ def measure(name: str, command, corpus: Corpus, folder: Path, seconds: float) ->
         client.load_collection("one")
         bare = name == "elanus"
         if bare:
-            make = lambda: bare_search(server, corpus, "one", ef)  # noqa: E731
-            values["empty search, server CPU us"] = cpu_each(server, make, seconds)
-            make = lambda: bare_search(server, corpus, "words", ef)  # noqa: E731
-            values["search, server CPU us"] = cpu_each(server, make, seconds)
+            for what, collection in (("empty search", "one"), ("search", "words")):
+                make = partial(bare_search, server, corpus, collection, ef)
+                for clients in (1, 8):
+                    key = f"{what}, server CPU us, {clients} clients"
+                    values[key] = cpu_each(server, make, seconds, clients)
         else:
             make = lambda: pymilvus_search(server, corpus, "words", ef)  # noqa: E731
-            values["search, server CPU us"] = cpu_each(server, make, seconds)
+            values["search, server CPU us, 1 clients"] = cpu_each(server, make, seconds)
         for clients in (1, 8):
             make = lambda: pymilvus_search(server, corpus, "words", ef)  # noqa: E731
             qps, _, p99 = throughput(make, clients, seconds)
