@@ -122,10 +122,6 @@ class Catalog:
         except KeyError:
             raise DatabaseNotFound(database=name) from None
 
-    def find_database(self, name: str) -> DatabaseEntry | None:
-        """Return a database, None when there is none of that name."""
-        return self._databases.get(name)
-
     def databases(self) -> tuple[DatabaseEntry, ...]:
         """Return every database, the default one first, then by age."""
         with self._lock:

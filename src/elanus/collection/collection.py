@@ -462,8 +462,3 @@ class Collection:
 
 def _files(manifest: Manifest) -> frozenset[FileInfo]:
     return frozenset(file for segment in manifest.segments for file in segment.files)
-
-
-def all_partitions(manifest: Manifest) -> Sequence[PartitionId]:
-    """Return the ids of every partition."""
-    return [partition.id for partition in manifest.partitions]

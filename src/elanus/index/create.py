@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +16,7 @@ from elanus.index.unavailable import SCALAR_TYPES, VECTOR_TYPES, invalid_type
 from elanus.model import limits
 from elanus.model.errors import InvalidParameter, MissingParameter, ParameterTooLarge
 from elanus.model.manifest import IndexInfo
+from elanus.model.names import check_index_name
 from elanus.model.params import Params
 from elanus.model.schema import Field, Pairs, Schema
 from elanus.model.types import DataType, Metric
@@ -34,7 +34,6 @@ PROPERTIES: Final = frozenset({MMAP_ENABLED, WARMUP, OFFSET_CACHE})
 """Keys that say how an index is kept rather than what it is: they may change, and two indexes may differ in them."""
 
 CAST_TYPES: Final = ("BOOL", "DOUBLE", "VARCHAR", "JSON")
-_INDEX_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\[\]]*", re.ASCII)
 
 _Extra = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -256,18 +255,8 @@ def _echo(pairs: Pairs, given: dict[str, Any], metric: Metric | None) -> Pairs:
 
 def _checked_name(name: str) -> str:
     """Return the name without surrounding spaces; empty asks for the default."""
-    name = name.strip()
-    if not name:
-        return ""
-    if len(name.encode()) > limits.NAME_BYTES:
-        reason = f"The length of a index name must be less than {limits.NAME_BYTES} characters."
-    elif not (name[0] == "_" or (name[0].isascii() and name[0].isalpha())):
-        reason = "The first character of an index name must be an underscore or letter."
-    elif not _INDEX_NAME.fullmatch(name):
-        reason = "Index name can only contain numbers, letters, and underscores."
-    else:
-        return name
-    raise InvalidParameter(f"Invalid index name: {name}. {reason}")
+    check_index_name(name)
+    return name.strip()
 
 
 def _default_name(field: Field, path: str) -> str:

@@ -205,10 +205,6 @@ class ColumnBatch:
         """Return the given rows, in that order."""
         return ColumnBatch({key: column.take(rows) for key, column in self.columns.items()}, len(rows))
 
-    def with_column(self, column: Column) -> ColumnBatch:
-        """Return the batch with one column added or replaced."""
-        return ColumnBatch({**self.columns, column.field.id: column}, self.num_rows)
-
     @property
     def num_bytes(self) -> int:
         """Bytes held by the columns' Arrow buffers."""

@@ -52,32 +52,8 @@ class NotReady(ElanusError):
     code, legacy, text, retriable = 1, 56, "service not ready", True
 
 
-class ServiceUnavailable(ElanusError):
-    code, text, retriable = 2, "service unavailable", True
-
-
-class MemoryLimitExceeded(ElanusError):
-    code, legacy, text = 3, 52, "memory limit exceeded"
-
-
-class TooManyRequests(ElanusError):
-    code, text, retriable = 4, "too many concurrent requests, queue is full", True
-
-
 class InternalError(ElanusError):
     code, text = 5, "service internal error"
-
-
-class DiskLimitExceeded(ElanusError):
-    code, legacy, text = 7, 54, "disk limit exceeded"
-
-
-class QuotaExceeded(ElanusError):
-    code, legacy, text = 9, 48, "quota exceeded"
-
-
-class Unimplemented(ElanusError):
-    code, text = 10, "service unimplemented"
 
 
 class ResourceInsufficient(ElanusError):
@@ -103,14 +79,6 @@ class CollectionNotLoaded(ElanusError):
 
 class TooManyCollections(ElanusError):
     code, text, is_input = 102, "exceeded the limit number of collections", True
-
-
-class CollectionNotFullyLoaded(ElanusError):
-    code, text, retriable = 103, "collection not fully loaded", True
-
-
-class CollectionAlreadyLoaded(ElanusError):
-    code, text, is_input = 104, "collection already loaded", True
 
 
 class IllegalSchema(ElanusError):
@@ -258,14 +226,6 @@ class SearchFailed(ElanusError):
 
     def __init__(self, message: str, *, segcore: int) -> None:
         super().__init__(f"{message}[segcoreCode={segcore}]")
-
-
-class QueryPlanFailed(ElanusError):
-    code, text, is_input = 2201, "query plan failed", True
-
-
-class Canceled(ElanusError):
-    code, text = 10000, "canceled"
 
 
 class DeadlineExceeded(ElanusError):

@@ -10,7 +10,6 @@ from typing import NewType
 Timestamp = NewType("Timestamp", int)
 
 LOGICAL_BITS = 18
-MAX_TIMESTAMP = Timestamp(2**63 - 1)
 NEVER = Timestamp(0)
 """Before every timestamp."""
 

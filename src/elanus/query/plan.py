@@ -48,7 +48,6 @@ class SearchPlan:
     """A vector search.
 
     fetch_k  hits wanted of each segment: limit and offset
-    scanned  the index kind has no built form for this type: rows are scanned exactly
     """
 
     field: Field
