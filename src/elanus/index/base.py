@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from elanus.expr import Fit, Operand, Source, Truth
+from elanus.expr.bound import OperandLeaf
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits
 from elanus.model.params import Params
@@ -80,6 +82,51 @@ class Loader(Protocol):
         """Return the index saved in ``folder``; DataCorrupted when its files aren't those of such an index."""
 
 
+class ScalarIndex(Protocol):
+    """A built index over one operand (a column, an array, a JSON path) of one segment: immutable, numbered by row.
+
+    ``fit``, ``estimate`` and ``select`` as ``elanus.expr.LeafIndex`` describes them.
+    """
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows it covers, from row 0."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of ordinary memory held; pages of a mapped file are the page cache's and don't count."""
+
+    @property
+    def engine(self) -> str:
+        """What it is built as, for ``explain`` and ``describe_index``, such as ``"bitmaps of 12 values"``."""
+
+    def fit(self, leaf: OperandLeaf) -> Fit:
+        """Return how well it answers a leaf over its operand."""
+
+    def estimate(self, leaf: OperandLeaf) -> int:
+        """Return about how many rows ``select`` goes through for a leaf that it fits."""
+
+    def select(self, leaf: OperandLeaf) -> Truth:
+        """Return the leaf's answer without its negation."""
+
+    def save(self, folder: Path) -> None:
+        """Write the index's files into an existing empty folder; the caller syncs, checks and names them."""
+
+
+class ScalarBuilder(Protocol):
+    """Builds a scalar index of one kind."""
+
+    def __call__(self, operand: Operand, source: Source, params: Any) -> ScalarIndex:
+        """Return the index of the operand's values in every row of the source."""
+
+
+class ScalarLoader(Protocol):
+    """Opens a saved scalar index of one kind."""
+
+    def __call__(self, folder: Path, operand: Operand) -> ScalarIndex:
+        """Return the index saved in ``folder``, mapped; DataCorrupted when its files aren't those of such an index."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class IndexKind:
     """One kind of index, as it describes itself.
@@ -101,6 +148,8 @@ class IndexKind:
     engine: str = ""
     build: Builder | None = None
     load: Loader | None = None
+    build_scalar: ScalarBuilder | None = None
+    load_scalar: ScalarLoader | None = None
 
     @property
     def fields(self) -> frozenset[DataType]:

@@ -60,8 +60,11 @@ class Bitset:
     def __or__(self, other: Bitset) -> Bitset:
         return Bitset(self.bits | other.bits, self.num_rows)
 
+    def __sub__(self, other: Bitset) -> Bitset:
+        return Bitset(self.bits & ~other.bits, self.num_rows)
+
     def __invert__(self) -> Bitset:
-        return Bitset(~self.bits & Bitset.all(self.num_rows).bits, self.num_rows)
+        return Bitset.all(self.num_rows) - self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bitset) and self.num_rows == other.num_rows and bool((self.bits == other.bits).all())

@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from elanus.model.bitset import Bitset
 from elanus.model.schema import Field
 from elanus.model.types import DataType
 
@@ -83,6 +84,11 @@ class Column:
             return None
         return np.asarray(self.data.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
+    @property
+    def validity(self) -> Bitset | None:
+        """Which rows are not null; None when all are."""
+        return validity(self.data)
+
     def numbers(self) -> NDArray[Any]:
         """Return the values of a BOOL or numeric column, [rows]; nulls as zero or garbage, see ``valid``."""
         return fixed_values(self.data)
@@ -127,6 +133,13 @@ def fixed_values(data: pa.Array) -> NDArray[Any]:
         return np.zeros(len(data), dtype=dtype)
     itemsize = np.dtype(dtype).itemsize
     return np.frombuffer(buffer, dtype=dtype, count=len(data), offset=data.offset * itemsize)
+
+
+def validity(data: pa.Array) -> Bitset | None:
+    """Return the rows of an Arrow array that are not null; None when all are."""
+    if data.null_count == 0:
+        return None
+    return Bitset.from_mask(fixed_values(data.is_valid()))
 
 
 def varlen_buffers(data: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

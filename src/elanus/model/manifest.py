@@ -46,7 +46,10 @@ class VectorFile:
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """A built index of one segment; ``kind`` and ``version`` pick the loader, ``rows`` is what it covers."""
+    """A built index of one segment; ``kind`` and ``version`` pick the loader, ``rows`` is what it covers.
+
+    name, json_path  as the index was created with
+    """
 
     index: IndexId
     field: FieldId
@@ -54,6 +57,8 @@ class IndexFile:
     version: int
     rows: int
     files: tuple[FileInfo, ...]
+    name: str = ""
+    json_path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
-from elanus.expr import JsonValues
+from elanus.expr import JsonValues, LeafIndex, Operand
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch
@@ -32,6 +32,12 @@ class SegmentReader(Protocol):
 
     def json_values(self, field_id: int, path: tuple[str | int, ...]) -> JsonValues:
         """Return what a JSON field holds under a path, as typed columns."""
+
+    def holds_json(self, field_id: int, path: tuple[str | int, ...]) -> bool:
+        """Whether ``json_values`` has the path as typed columns already."""
+
+    def indexes(self, operand: Operand) -> Sequence[LeafIndex]:
+        """Return the built scalar indexes over exactly that operand."""
 
     def vectors(self, field: Field) -> NDArray[Any]:
         """Return a dense vector field as [rows, width]."""

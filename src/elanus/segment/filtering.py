@@ -38,7 +38,7 @@ def keep(segment: SegmentReader, scope: Scope) -> Bitset | None:
             return found
     if scope.where is None:
         return visible
-    return intersect(select(scope.where, segment), visible)
+    return select(scope.where, segment, visible)
 
 
 def _visible(segment: SegmentReader, scope: Scope) -> Bitset | None:

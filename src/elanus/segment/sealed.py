@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
-from elanus.expr import JsonValues, extract_json
+from elanus.expr import JsonValues, LeafIndex, Operand, extract_json
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import VECTOR_DTYPES, Column, ColumnBatch, vector_array
@@ -123,6 +123,14 @@ class SealedSegment:
                     self._json.pop(next(iter(self._json)))
                 self._json[key] = values
         return values
+
+    def holds_json(self, field_id: int, path: tuple[str | int, ...]) -> bool:
+        """Whether ``json_values`` has the path as typed columns already."""
+        return (field_id, path) in self._json
+
+    def indexes(self, _operand: Operand) -> Sequence[LeafIndex]:
+        """Return the built scalar indexes over exactly that operand."""
+        return ()
 
     def vectors(self, field: Field) -> NDArray[Any]:
         """Return a dense vector field as [rows, width], mapped from its file."""

@@ -309,6 +309,6 @@ def test_wide_integers_in_json_stay_exact():
     numbers = [2**53, 2**53 + 1, 2**63 - 1, 2**63]
     column = Column(field, pa.array([str(number).encode() for number in numbers], type=pa.large_binary()))
     values = extract_json(column, ())
-    assert values.compare("==", 2**53 + 1).value.tolist() == [False, True, False, False]
+    assert values.compare("==", 2**53 + 1).value.mask().tolist() == [False, True, False, False]
     assert values.compare(">", 2**63 - 1).true_rows(negated=False).tolist() == [False, False, False, False]
     assert np.flatnonzero(values.is_in((2**53, 2**63 - 1)).value).tolist() == [0, 2, 3]

@@ -18,7 +18,8 @@ from elanus.expr.evaluation.lists import Lists
 from elanus.expr.evaluation.numbers import Numbers
 from elanus.expr.evaluation.texts import Texts
 from elanus.expr.evaluation.truth import OPERATORS, Mask, Truth
-from elanus.model.columns import Column
+from elanus.model.bitset import Bitset
+from elanus.model.columns import Column, take, varlen_buffers
 
 
 def extract_json(column: Column, path: Sequence[Step]) -> JsonValues:
@@ -39,16 +40,20 @@ class JsonValues:
 
     extracted: Extracted
 
-    def is_kind(self, kind: Kind) -> Mask:
+    def is_kind(self, kind: Kind) -> Bitset:
         """Return the rows of one kind."""
-        mask: Mask = (self.extracted.kinds & ~np.uint8(HOLLOW)) == kind
-        return mask
+        return Bitset.from_mask((self.extracted.kinds & ~np.uint8(HOLLOW)) == kind)
 
-    def exists(self) -> Mask:
+    def exists(self) -> Bitset:
         """Return the rows with a value that is neither null nor an empty container."""
         kinds = self.extracted.kinds
-        mask: Mask = (kinds > Kind.NULL) & (kinds < HOLLOW)
-        return mask
+        return Bitset.from_mask((kinds > Kind.NULL) & (kinds < HOLLOW))
+
+    def take(self, rows: NDArray[np.int64]) -> JsonValues:
+        """Return the given rows (int64), in that order."""
+        text = take(self.texts().data, rows)
+        values = self.extracted
+        return JsonValues(Extracted(values.kinds[rows], values.numbers[rows], *varlen_buffers(text)))
 
     def compare(self, op: str, value: Any) -> Truth:
         """Return ``value op constant`` in the rows of the constant's type."""
@@ -59,16 +64,15 @@ class JsonValues:
 
         Of no constants at all, every row with a value is known.
         """
+        kinds = self.extracted.kinds
         if not values:
-            kinds = self.extracted.kinds
-            return Truth(np.zeros(len(kinds), dtype=np.bool_), kinds > Kind.NULL)
-        found = np.zeros(len(self.extracted.kinds), dtype=np.bool_)
-        known = np.zeros(len(found), dtype=np.bool_)
+            return Truth(Bitset.none(len(kinds)), Bitset.from_mask(kinds > Kind.NULL))
+        found = known = Bitset.none(len(kinds))
         for family in (numbers_of(values), *(_of_type(values, kind) for kind in (str, bool))):
             if family:
                 truth = _MEMBERSHIP[type(family[0])](self).is_in(family)
                 found |= truth.true_rows(negated=False)
-                known |= truth.known if truth.known is not None else True
+                known |= Bitset.all(len(kinds)) if truth.known is None else truth.known
         for listed in _of_type(values, tuple):
             truth = self.lists().equals(listed)
             found |= truth.true_rows(negated=False)
@@ -110,33 +114,32 @@ class JsonNumbers:
     """Numbers that are int64 in some rows and float64 in others; UNKNOWN in rows that are neither.
 
     ints, doubles         [rows] each, meaningful only where the mask beside says so
-    is_int, is_double     bool [rows], never both
+    is_int, is_double     never both
     """
 
     ints: NDArray[np.int64]
     doubles: NDArray[np.float64]
-    is_int: Mask
-    is_double: Mask
+    is_int: Bitset
+    is_double: Bitset
 
     def compare(self, op: str, value: Any) -> Truth:
         """Return ``number op value``: an integer against integers exactly, everything else as doubles."""
         if isinstance(value, float):
-            return Truth(OPERATORS[op](self._all_doubles(), value), self.is_int | self.is_double)
+            return Truth(Bitset.from_mask(OPERATORS[op](self._all_doubles(), value)), self._known())
         with np.errstate(invalid="ignore"):
             doubles = OPERATORS[op](self.doubles, float(value))
-        return Truth(np.where(self.is_int, OPERATORS[op](self.ints, np.int64(value)), doubles), self._known())
+        return self._joined(OPERATORS[op](self.ints, np.int64(value)), doubles)
 
     def is_in(self, values: tuple[Any, ...]) -> Truth:
         """Return where the number is one of ``values``, as doubles when one of them is."""
         as_doubles = tuple([float(value) for value in values])
         if any(isinstance(value, float) for value in values):
-            return Truth(numbers.is_in(self._all_doubles(), as_doubles), self._known())
-        among = numbers.is_in(self.doubles, as_doubles)
-        return Truth(np.where(self.is_int, numbers.is_in(self.ints, values), among), self._known())
+            return Truth(Bitset.from_mask(numbers.is_in(self._all_doubles(), as_doubles)), self._known())
+        return self._joined(numbers.is_in(self.ints, values), numbers.is_in(self.doubles, as_doubles))
 
     def arithmetic(self, op: str, constant: float) -> JsonNumbers:
         """Return ``number op constant``, a double where either is one; doubles know no ``% & | ^``."""
-        nothing = np.zeros(len(self.ints), dtype=np.bool_)
+        nothing = Bitset.none(len(self.ints))
         if isinstance(constant, float):
             return JsonNumbers(self.ints, numbers.arithmetic(op, self._all_doubles(), constant), nothing, self._known())
         ints = numbers.arithmetic(op, self.ints, constant)
@@ -144,11 +147,16 @@ class JsonNumbers:
             return JsonNumbers(ints, self.doubles, self.is_int, nothing)
         return JsonNumbers(ints, numbers.arithmetic(op, self.doubles, constant), self.is_int, self.is_double)
 
-    def _known(self) -> Mask:
+    def _joined(self, ints: Mask, doubles: Mask) -> Truth:
+        """Return the answer that integers and doubles give, each in its own rows."""
+        value = (Bitset.from_mask(ints) & self.is_int) | (Bitset.from_mask(doubles) & self.is_double)
+        return Truth(value, self._known())
+
+    def _known(self) -> Bitset:
         return self.is_int | self.is_double
 
     def _all_doubles(self) -> NDArray[np.float64]:
-        return np.where(self.is_int, self.ints.astype(np.float64), self.doubles)
+        return np.where(self.is_int.mask(), self.ints.astype(np.float64), self.doubles)
 
 
 def numbers_of(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from elanus.expr.evaluation.truth import OPERATORS, Mask, Truth, both_known
+from elanus.expr.evaluation.truth import OPERATORS, Mask, Truth
+from elanus.model.bitset import Bitset, intersect
 from elanus.model.columns import fixed_values
 
 Array = NDArray[Any]
@@ -22,23 +23,24 @@ class Numbers:
     """Numeric or boolean values.
 
     values  [rows] of int8 to int64, float32, float64 or bool
-    known   bool [rows], None when every row has a value
+    known   the rows with a value, None when all have one
     """
 
     values: Array
-    known: Mask | None
+    known: Bitset | None
 
     def compare(self, op: str, value: Any) -> Truth:
         """Return ``values op value``: integers in int64, float32 against a constant narrowed to float32."""
-        return Truth(OPERATORS[op](self.values, self._scalar(value)), self.known)
+        return Truth(Bitset.from_mask(OPERATORS[op](self.values, self._scalar(value))), self.known)
 
     def compare_with(self, op: str, other: Numbers) -> Truth:
         """Return ``values op other`` in the wider of both types."""
-        return Truth(OPERATORS[op](self.values, other.values), both_known(self.known, other.known))
+        value = Bitset.from_mask(OPERATORS[op](self.values, other.values))
+        return Truth(value, intersect(self.known, other.known))
 
     def is_in(self, values: tuple[Any, ...]) -> Truth:
         """Return where the value is one of ``values``; a hash look-up a row."""
-        return Truth(is_in(self.values, values), self.known)
+        return Truth(Bitset.from_mask(is_in(self.values, values)), self.known)
 
     def arithmetic(self, op: str, constant: float) -> Numbers:
         """Return ``values op constant``: integers in int64 and wrapping, others in float64."""

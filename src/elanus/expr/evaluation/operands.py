@@ -14,8 +14,8 @@ from elanus.expr.evaluation.lists import Lists
 from elanus.expr.evaluation.numbers import Numbers
 from elanus.expr.evaluation.source import Source
 from elanus.expr.evaluation.texts import Texts
-from elanus.expr.evaluation.truth import Mask, both_known
-from elanus.model.columns import Column, fixed_values
+from elanus.model.bitset import Bitset
+from elanus.model.columns import Column, fixed_values, validity
 
 Values = Numbers | Texts | JsonValues | JsonNumbers | Lists
 
@@ -30,7 +30,7 @@ def load(operand: Operand, _source: Source) -> Values:
 def load_column(operand: ColumnRef, source: Source) -> Values:
     """Return a column without a copy."""
     column = source.column(operand.field_id)
-    return _scalars(column.data, column.valid)
+    return _scalars(column.data, column.validity)
 
 
 @load.register
@@ -44,7 +44,7 @@ def load_array(operand: ArrayRef, source: Source) -> Lists:
     """Return an ARRAY column's elements without a copy."""
     column = source.column(operand.field_id)
     elements = column.data.values
-    return Lists(_offsets(column), _scalars(elements, _valid(elements)), column.valid)
+    return Lists(_offsets(column), _scalars(elements, validity(elements)), column.validity)
 
 
 @load.register
@@ -53,9 +53,11 @@ def load_element(operand: ElementRef, source: Source) -> Values:
     column = source.column(operand.field_id)
     offsets = _offsets(column)
     positions = offsets[:-1] + min(operand.index, np.iinfo(np.int32).max)
-    inside = both_known(positions < offsets[1:], column.valid)
-    gathered = column.data.values.take(pa.array(positions, mask=None if inside is None else ~inside))
-    return _scalars(gathered, _valid(gathered))
+    outside = positions >= offsets[1:]
+    if column.valid is not None:
+        outside |= ~column.valid
+    gathered = column.data.values.take(pa.array(positions, mask=outside))
+    return _scalars(gathered, validity(gathered))
 
 
 @load.register
@@ -77,14 +79,10 @@ def load_arithmetic(operand: Arithmetic, source: Source) -> Values:
     return values.arithmetic(operand.op, operand.constant)
 
 
-def _scalars(data: pa.Array, known: Mask | None) -> Numbers | Texts:
+def _scalars(data: pa.Array, known: Bitset | None) -> Numbers | Texts:
     if pa.types.is_large_string(data.type):
         return Texts(data, known)
     return Numbers(fixed_values(data), known)
-
-
-def _valid(data: pa.Array) -> Mask | None:
-    return None if data.null_count == 0 else fixed_values(data.is_valid())
 
 
 def _offsets(column: Column) -> NDArray[np.int64]:

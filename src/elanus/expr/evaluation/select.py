@@ -1,155 +1,178 @@
-"""A bound filter's TRUE rows: one rule a leaf, AND and OR over whole columns."""
+"""A bound filter's TRUE rows: the cheapest way for each leaf, dear leaves last and over the rows that are left."""
 
 from __future__ import annotations
 
-from functools import singledispatch
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-import numpy as np
-
-from elanus.expr.bound import (
-    Always,
-    And,
-    Between,
-    BoundExpr,
-    ColumnsCompare,
-    Compare,
-    Contains,
-    Exists,
-    In,
-    IsNull,
-    JsonRef,
-    Leaf,
-    Match,
-    Or,
-)
-from elanus.expr.evaluation.json_values import JsonValues
-from elanus.expr.evaluation.operands import load
-from elanus.expr.evaluation.source import Source
-from elanus.expr.evaluation.truth import Mask, Truth
+from elanus.expr.bound import Always, And, BoundExpr, JsonRef, Leaf, OperandLeaf, Or
+from elanus.expr.evaluation.cost import GATHER_NS, SET_ROW_NS, row_cost
+from elanus.expr.evaluation.leaves import evaluate
+from elanus.expr.evaluation.source import Fit, LeafIndex, Source
+from elanus.expr.evaluation.subset import Subset
+from elanus.expr.evaluation.trace import Step
+from elanus.expr.evaluation.truth import Truth
 from elanus.model.bitset import Bitset
 
 
-def select(bound: BoundExpr, source: Source) -> Bitset:
-    """Return the rows for which the filter is TRUE; FALSE and UNKNOWN rows are left out.
+def select(bound: BoundExpr, source: Source, within: Bitset | None = None, trace: Step | None = None) -> Bitset:
+    """Return the rows of ``within`` (None: of all) for which the filter is TRUE; FALSE and UNKNOWN are left out.
 
-    cost  one pass over the columns of each leaf; AND stops when no row is left, OR when none is missing
+    trace  filled with what was done, when given
+    cost   for each leaf the cheapest of: an index, one pass over the column, a look at the rows that are left
     """
-    if isinstance(bound, Always):
-        return Bitset.all(source.num_rows) if bound.value else Bitset.none(source.num_rows)
-    return Bitset.from_mask(true_rows(bound, source))
+    rows = Bitset.all(source.num_rows) if within is None else within
+    return _rows(bound, source, rows, trace)
 
 
-@singledispatch
-def true_rows(node: BoundExpr, _source: Source) -> Mask:
-    """Return the rows where a node is TRUE, as bool [rows]."""
-    raise TypeError(f"no rule evaluates {type(node).__name__}")
+def _rows(node: BoundExpr, source: Source, within: Bitset, trace: Step | None) -> Bitset:
+    """Return the rows of ``within`` where a node is TRUE."""
+    if trace is None:
+        return _RULES[_kind(node)](node, source, within, None)
+    begun = time.perf_counter()
+    found = _RULES[_kind(node)](node, source, within, trace)
+    trace.seconds = time.perf_counter() - begun
+    trace.rows_in, trace.rows_out = within.count(), found.count()
+    return found
 
 
-@true_rows.register
-def always_rows(node: Always, source: Source) -> Mask:
-    """Return every row or none."""
-    return np.full(source.num_rows, node.value, dtype=np.bool_)
+def _kind(node: BoundExpr) -> type[BoundExpr]:
+    return Leaf if isinstance(node, Leaf) else type(node)
 
 
-@true_rows.register
-def and_rows(node: And, source: Source) -> Mask:
-    """Return the rows TRUE in every item."""
-    rows = true_rows(node.items[0], source)
-    for item in node.items[1:]:
-        if not rows.any():
-            break
-        rows = rows & true_rows(item, source)
-    return rows
+def _always_rows(node: BoundExpr, source: Source, within: Bitset, trace: Step | None) -> Bitset:
+    assert isinstance(node, Always)
+    if trace is not None:
+        trace.how = "constant"
+    return within if node.value else Bitset.none(source.num_rows)
 
 
-@true_rows.register
-def or_rows(node: Or, source: Source) -> Mask:
-    """Return the rows TRUE in any item."""
-    rows = true_rows(node.items[0], source)
-    for item in node.items[1:]:
-        if rows.all():
-            break
-        rows = rows | true_rows(item, source)
-    return rows
+def _and_rows(node: BoundExpr, source: Source, within: Bitset, trace: Step | None) -> Bitset:
+    """Narrow the rows down, cheap items first; nothing is asked once no row is left."""
+    assert isinstance(node, And)
+    for item, step in _ordered(node.items, source, within, trace, "and"):
+        if not within.count():
+            _skip(step)
+            continue
+        within = _rows(item, source, within, step)
+    return within
 
 
-@true_rows.register
-def leaf_rows(node: Leaf, source: Source) -> Mask:
-    """Return the rows where a leaf is TRUE, or FALSE when it is negated."""
-    return evaluate(node, source).true_rows(negated=node.negated)
+def _or_rows(node: BoundExpr, source: Source, within: Bitset, trace: Step | None) -> Bitset:
+    """Collect rows, cheap items first; each item is asked about the rows that no other has brought."""
+    assert isinstance(node, Or)
+    found, missing = Bitset.none(source.num_rows), within
+    for item, step in _ordered(node.items, source, within, trace, "or"):
+        if not missing.count():
+            _skip(step)
+            continue
+        rows = _rows(item, source, missing, step)
+        found, missing = found | rows, missing - rows
+    return found
 
 
-@singledispatch
-def evaluate(leaf: Leaf, _source: Source) -> Truth:
-    """Return a leaf's answer for every row, without its negation."""
-    raise TypeError(f"no rule evaluates {type(leaf).__name__}")
+def _ordered(
+    items: Iterable[BoundExpr], source: Source, within: Bitset, trace: Step | None, how: str
+) -> Iterable[tuple[BoundExpr, Step | None]]:
+    """Return the items by cost, each with its own step of the trace."""
+    ordered = sorted(items, key=lambda item: _cost(item, source, within.count()))
+    if trace is None:
+        return [(item, None) for item in ordered]
+    trace.how = how
+    trace.steps = [Step(item) for item in ordered]
+    return list(zip(ordered, trace.steps, strict=True))
 
 
-def _values(leaf: Any, source: Source) -> Any:
-    """The binder has matched leaf and operand: the values know what the leaf asks."""
-    return load(leaf.operand, source)
+def _skip(step: Step | None) -> None:
+    if step is not None:
+        step.how = "skipped"
 
 
-@evaluate.register
-def evaluate_compare(leaf: Compare, source: Source) -> Truth:
-    """Compare with a constant; a whole array with a list."""
-    values = _values(leaf, source)
-    truth: Truth = values.compare(leaf.op, leaf.value)
-    return truth
+def _cost(node: BoundExpr, source: Source, asked: int) -> float:
+    if isinstance(node, Leaf):
+        return _way(node, source, asked).cost
+    return sum(_cost(item, source, asked) for item in getattr(node, "items", ()))
 
 
-@evaluate.register
-def evaluate_between(leaf: Between, source: Source) -> Truth:
-    """Compare with both bounds."""
-    values = _values(leaf, source)
-    low = values.compare(">=" if leaf.low_inclusive else ">", leaf.low)
-    high = values.compare("<=" if leaf.high_inclusive else "<", leaf.high)
-    return Truth(low.value & high.value, low.known)
+# --- leaves ---
 
 
-@evaluate.register
-def evaluate_in(leaf: In, source: Source) -> Truth:
-    """Look each row up in the list."""
-    truth: Truth = _values(leaf, source).is_in(leaf.values)
-    return truth
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a leaf is answered: by an index, else by column, of the rows asked about or of all."""
+
+    cost: float
+    index: LeafIndex | None = None
+    by_row: bool = False
 
 
-@evaluate.register
-def evaluate_contains(leaf: Contains, source: Source) -> Truth:
-    """Look for elements."""
-    values = _values(leaf, source)
-    lists = values.lists() if isinstance(values, JsonValues) else values
-    truth: Truth = lists.contains(leaf.values, every=leaf.every)
-    return truth
+def _way(leaf: Leaf, source: Source, asked: int) -> _Way:
+    """Return the cheapest way to answer a leaf about ``asked`` rows."""
+    row_ns = row_cost(leaf, source)
+    best = min(
+        _Way(source.num_rows * row_ns),
+        _Way(asked * (row_ns + GATHER_NS), by_row=True),
+        key=lambda way: way.cost,
+    )
+    if not isinstance(leaf, OperandLeaf):
+        return best
+    for index in source.indexes(leaf.operand):
+        fit = index.fit(leaf)
+        if fit is Fit.NO:
+            continue
+        rows = index.estimate(leaf)
+        cost = rows * (SET_ROW_NS if fit is Fit.EXACT else SET_ROW_NS + row_ns + GATHER_NS)
+        if cost < best.cost:
+            best = _Way(cost, index)
+    return best
 
 
-@evaluate.register
-def evaluate_match(leaf: Match, source: Source) -> Truth:
-    """Match texts."""
-    truth: Truth = _values(leaf, source).matches(leaf.matching, leaf.pattern)
-    return truth
+def _leaf_rows(node: BoundExpr, source: Source, within: Bitset, trace: Step | None) -> Bitset:
+    assert isinstance(node, Leaf)
+    way = _way(node, source, within.count())
+    if trace is not None:
+        trace.how = _how(node, way, source)
+    if way.index is not None:
+        assert isinstance(node, OperandLeaf)
+        return _indexed(node, way.index, source, trace).true_rows(negated=node.negated) & within
+    if way.by_row:
+        return _among(node, source, within)
+    return evaluate(node, source).true_rows(negated=node.negated) & within
 
 
-@evaluate.register
-def evaluate_columns(leaf: ColumnsCompare, source: Source) -> Truth:
-    """Compare two columns."""
-    left: Any = load(leaf.left, source)
-    truth: Truth = left.compare_with(leaf.op, load(leaf.right, source))
-    return truth
+def _indexed(leaf: OperandLeaf, index: LeafIndex, source: Source, trace: Step | None) -> Truth:
+    """Return an index' answer, its candidates looked at where it isn't exact."""
+    truth = index.select(leaf)
+    if index.fit(leaf) is Fit.EXACT:
+        return truth
+    candidates = truth.true_rows(negated=False)
+    if trace is not None:
+        trace.candidates = candidates.count()
+    plain = leaf.negate() if leaf.negated else leaf
+    return Truth(_among(plain, source, candidates), truth.known)
 
 
-@evaluate.register
-def evaluate_null(leaf: IsNull, source: Source) -> Truth:
-    """Tell null cells from others."""
-    valid = source.column(leaf.field_id).valid
-    return Truth(np.zeros(source.num_rows, dtype=np.bool_) if valid is None else ~valid, None)
+def _among(leaf: Leaf, source: Source, within: Bitset) -> Bitset:
+    """Return the rows of ``within`` where a leaf is TRUE, looking at no others."""
+    rows = within.rows()
+    if not len(rows):
+        return within
+    subset = Subset(source, rows)
+    true = evaluate(leaf, subset).true_rows(negated=leaf.negated)
+    return Bitset.from_rows(rows[true.rows()], source.num_rows)
 
 
-@evaluate.register
-def evaluate_exists(leaf: Exists, source: Source) -> Truth:
-    """Tell paths with a value from others."""
-    operand = leaf.operand
-    if not isinstance(operand, JsonRef):
-        raise TypeError("only JSON paths exist")
-    return Truth(source.json_values(operand.field_id, operand.path).exists(), None)
+def _how(leaf: Leaf, way: _Way, source: Source) -> str:
+    if way.index is not None:
+        return f"index {way.index.title}"
+    operand = getattr(leaf, "operand", None)
+    inner = getattr(operand, "operand", getattr(operand, "array", operand))
+    how = "column"
+    if isinstance(inner, JsonRef):
+        how = "typed JSON" if source.holds_json(inner.field_id, inner.path) else "raw JSON"
+    return f"{how}, rows left" if way.by_row else how
+
+
+_Rule = Callable[[BoundExpr, Source, Bitset, Step | None], Bitset]
+_RULES: dict[type[BoundExpr], _Rule] = {Always: _always_rows, And: _and_rows, Or: _or_rows, Leaf: _leaf_rows}

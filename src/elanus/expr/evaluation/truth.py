@@ -9,30 +9,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from elanus.model.bitset import Bitset
+
 Mask = NDArray[np.bool_]
 
 
 class Truth(NamedTuple):
     """A three-valued answer.
 
-    value  bool [rows]: TRUE or FALSE; anything where the row is UNKNOWN
-    known  bool [rows]: False where UNKNOWN; None when every row is known
+    value  the rows that are TRUE; anything where the row is UNKNOWN
+    known  the rows that are not UNKNOWN; None when every row is known
     """
 
-    value: Mask
-    known: Mask | None
+    value: Bitset
+    known: Bitset | None
 
-    def true_rows(self, *, negated: bool) -> Mask:
+    @classmethod
+    def of(cls, value: Mask, known: Mask | None) -> Truth:
+        """Return the answer that masks (bool [rows]) give."""
+        return cls(Bitset.from_mask(value), None if known is None else Bitset.from_mask(known))
+
+    def true_rows(self, *, negated: bool) -> Bitset:
         """Return the rows that are TRUE, or FALSE when negated."""
-        value = ~self.value if negated else self.value
-        return value if self.known is None else value & self.known
-
-
-def both_known(left: Mask | None, right: Mask | None) -> Mask | None:
-    """Return the rows known on both sides."""
-    if left is None or right is None:
-        return right if left is None else left
-    return left & right
+        if negated:
+            return ~self.value if self.known is None else self.known - self.value
+        return self.value if self.known is None else self.value & self.known
 
 
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
