@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from elanus.expr.bound import Always, And, BoundExpr, JsonRef, Leaf, OperandLeaf, Or
+from elanus.expr.evaluation import leaves
 from elanus.expr.evaluation.cost import GATHER_NS, SET_ROW_NS, row_cost
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.expr.evaluation.source import Fit, LeafIndex, Source
@@ -14,6 +15,9 @@ from elanus.expr.evaluation.subset import Subset
 from elanus.expr.evaluation.trace import Step
 from elanus.expr.evaluation.truth import Truth
 from elanus.model.bitset import Bitset
+
+RULE_MODULES = (leaves,)
+"""The modules whose import registers the rules of leaves and operands."""
 
 
 def select(bound: BoundExpr, source: Source, within: Bitset | None = None, trace: Step | None = None) -> Bitset:
