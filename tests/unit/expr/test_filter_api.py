@@ -4,7 +4,6 @@ import dataclasses
 import pickle
 
 import filter_table
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -300,8 +299,8 @@ def test_rows_that_are_not_json_are_unknown():
     field = Field(id=FieldId(100), name="x", type=DataType.JSON)
     column = Column(field, pa.array([b'{"k": 1}', b'{"k": ', b"", b"{]", b'{"k": 2}'], type=pa.large_binary()))
     values = extract_json(column, ("k",))
-    assert values.exists().tolist() == [True, False, False, False, True]
-    assert values.compare("==", 1).known.tolist() == [True, False, False, False, True]
+    assert values.exists().rows().tolist() == [0, 4]
+    assert values.compare("==", 1).known.rows().tolist() == [0, 4]
 
 
 def test_wide_integers_in_json_stay_exact():
@@ -310,5 +309,5 @@ def test_wide_integers_in_json_stay_exact():
     column = Column(field, pa.array([str(number).encode() for number in numbers], type=pa.large_binary()))
     values = extract_json(column, ())
     assert values.compare("==", 2**53 + 1).value.mask().tolist() == [False, True, False, False]
-    assert values.compare(">", 2**63 - 1).true_rows(negated=False).tolist() == [False, False, False, False]
-    assert np.flatnonzero(values.is_in((2**53, 2**63 - 1)).value).tolist() == [0, 2, 3]
+    assert values.compare(">", 2**63 - 1).true_rows(negated=False).count() == 0
+    assert values.is_in((2**53, 2**63 - 1)).value.rows().tolist() == [0, 2, 3]
