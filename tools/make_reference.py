@@ -11,7 +11,7 @@ import ast
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -22,6 +22,8 @@ from elanus.index.base import IndexKind
 from elanus.model.params import Params
 from elanus.model.settings import Settings
 from elanus.server import dispatch  # noqa: F401 - fills the table of RPCs
+from elanus.server.grpc.explain import SERVICE as EXPLAIN_SERVICE
+from elanus.server.grpc.messages import SERVICE
 from elanus.server.grpc.rpc import RPCS, Rpc
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "guide"
@@ -136,7 +138,10 @@ def default(field: Field[Any]) -> str:
 
 def rpcs_page() -> str:
     """Return the page of RPCs."""
-    rows = [(f"`{rpc.name}`", first_line(rpc)) for rpc in sorted(RPCS.values(), key=lambda rpc: rpc.name)]
+    milvus, ours = (
+        table(("method", "what it does"), [(f"`{rpc.name}`", first_line(rpc)) for rpc in served])
+        for served in (named(RPCS.values(), SERVICE), named(RPCS.values(), EXPLAIN_SERVICE))
+    )
     head = f"""# RPCs
 
 {MADE}
@@ -144,7 +149,14 @@ def rpcs_page() -> str:
 These methods of the Milvus service are served. Any other one ends with the gRPC status UNIMPLEMENTED, which names it.
 
 """
-    return head + table(("method", "what it does"), rows)
+    note = "Our own service on the same port. Requests are Milvus' messages, replies hold JSON."
+    own = f"\n## `{EXPLAIN_SERVICE}`\n\n{note}\n\n"
+    return head + milvus + own + ours
+
+
+def named(rpcs: Iterable[Rpc], service: str) -> list[Rpc]:
+    """Return the methods of a service by name."""
+    return sorted((rpc for rpc in rpcs if rpc.service == service), key=lambda rpc: rpc.name)
 
 
 def first_line(rpc: Rpc) -> str:

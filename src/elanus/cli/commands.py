@@ -66,3 +66,31 @@ def serve(  # noqa: PLR0917 - a parameter an option
         file = find_file(config, os.environ)
         settings = read_settings(file, os.environ, given)
         serving.serve(settings, file)
+
+
+@app.command()
+def explain(  # noqa: PLR0917 - a parameter an option
+    collection: Annotated[str, typer.Argument(help="The collection, or an alias of it.", show_default=False)],
+    filter_text: Annotated[str, typer.Argument(metavar="FILTER", help="The filter.", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="The data folder; its server is asked, or one started.")] = None,
+    uri: Annotated[str | None, typer.Option(help="The server to ask, such as http://127.0.0.1:19530.")] = None,
+    database: Annotated[str, typer.Option("--db", help="The database.")] = "default",
+    partition: Annotated[list[str] | None, typer.Option(help="A partition to read; may be repeated.")] = None,
+    value: Annotated[list[str] | None, typer.Option(help="NAME=JSON for {NAME}; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Show how a filter is answered: each condition's way, rows in and out, time."""
+    from elanus.cli import explain as asking
+
+    with serving.explained():
+        settings = read_settings(find_file(None, os.environ), os.environ, {"data": data})
+        asking.explain(
+            collection,
+            filter_text,
+            uri=uri,
+            data=settings.data,
+            database=database,
+            partitions=partition or [],
+            values=value or [],
+            as_json=as_json,
+        )

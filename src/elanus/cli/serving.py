@@ -10,6 +10,7 @@ from pathlib import Path
 
 import elanus
 from elanus.cli.app import FAILED, MISUSED
+from elanus.cli.explain import ExplainError
 from elanus.configuration import SettingsError
 from elanus.main import Server
 from elanus.model.errors import DataFolderLocked, ElanusError
@@ -74,6 +75,8 @@ def explained() -> Iterator[None]:
     except DataFolderLocked as error:
         _fail(f"{error}\nStop that process, or name another folder with --data.", FAILED)
     except ElanusError as error:
+        _fail(str(error), FAILED)
+    except ExplainError as error:
         _fail(str(error), FAILED)
     except OSError as error:
         _fail(_advice(error), FAILED)

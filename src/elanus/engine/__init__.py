@@ -5,6 +5,7 @@ from elanus.engine import (
     collections,
     data,
     databases,
+    explain,
     indexes,
     partitions,
     schemas,
@@ -15,6 +16,6 @@ from elanus.engine.base import HANDLERS, CollectionName, Command, Engine
 from elanus.engine.instance import Instance
 from elanus.engine.local import LocalEngine
 
-FAMILIES = (aliases, collections, data, databases, indexes, partitions, schemas, search, system)
+FAMILIES = (aliases, collections, data, databases, explain, indexes, partitions, schemas, search, system)
 
 __all__ = ["FAMILIES", "HANDLERS", "CollectionName", "Command", "Engine", "Instance", "LocalEngine"]

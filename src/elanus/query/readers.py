@@ -29,14 +29,15 @@ def readers(
     """
     for shard, time in enumerate(at):
         scope = Scope(time, expired, where.expression, where.keys)
-        for segment in _segments(view, shard, time, ignore_growing=ignore_growing):
+        for segment in segments(view, shard, time, ignore_growing=ignore_growing):
             if segment.num_rows and (partitions is None or segment.partition in partitions):
                 rows = keep(segment, scope)
                 if rows is None or rows.count():
                     yield segment, rows
 
 
-def _segments(view: View, shard: int, at: Timestamp, *, ignore_growing: bool) -> Iterator[SegmentReader]:
+def segments(view: View, shard: int, at: Timestamp, *, ignore_growing: bool) -> Iterator[SegmentReader]:
+    """Yield a shard's segments, the growing ones as they were at ``at``."""
     yield from view.sealed[shard]
     if not ignore_growing:
         for growing in view.growing[shard]:

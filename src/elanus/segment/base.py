@@ -14,7 +14,7 @@ from elanus.expr import JsonValues, LeafIndex, Operand
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch
-from elanus.model.ids import FieldId, PartitionId
+from elanus.model.ids import FieldId, PartitionId, SegmentId
 from elanus.model.manifest import IndexInfo
 from elanus.model.schema import Field
 from elanus.model.time import Timestamp
@@ -23,6 +23,7 @@ from elanus.model.time import Timestamp
 class SegmentReader(Protocol):
     """The rows of one segment up to a fixed count, as columns. Also a filter's ``Source``."""
 
+    id: SegmentId
     partition: PartitionId
     num_rows: int
     sorted_by_key: bool

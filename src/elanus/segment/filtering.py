@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from elanus.expr import BoundExpr, select
+from elanus.expr import BoundExpr, Step, select
 from elanus.model.bitset import Bitset, intersect
 from elanus.model.time import NEVER, Timestamp
 from elanus.segment.base import SegmentReader
@@ -31,17 +31,31 @@ class Scope:
 
 def keep(segment: SegmentReader, scope: Scope) -> Bitset | None:
     """Return the rows in scope, None when all rows are."""
-    visible = _visible(segment, scope)
+    return passing(segment, scope, visible(segment, scope))
+
+
+def passing(segment: SegmentReader, scope: Scope, seen: Bitset | None, trace: Step | None = None) -> Bitset | None:
+    """Return those of the visible rows that pass the filter; None stands for all rows.
+
+    trace  filled with what was done, when given
+    """
     if scope.keys is not None:
-        found = _by_keys(segment, scope.keys, visible)
+        found = _by_keys(segment, scope.keys, seen)
         if found is not None:
+            _trace_keys(trace, segment, found)
             return found
     if scope.where is None:
-        return visible
-    return select(scope.where, segment, visible)
+        return seen
+    return select(scope.where, segment, seen, trace)
 
 
-def _visible(segment: SegmentReader, scope: Scope) -> Bitset | None:
+def _trace_keys(trace: Step | None, segment: SegmentReader, found: Bitset) -> None:
+    if trace is not None:
+        trace.how, trace.rows_in, trace.rows_out = "primary key", segment.num_rows, found.count()
+
+
+def visible(segment: SegmentReader, scope: Scope) -> Bitset | None:
+    """Return the rows that the read sees, whatever the filter; None when all are."""
     alive = segment.alive(scope.at)
     if not scope.expired:
         return alive

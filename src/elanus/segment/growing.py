@@ -98,6 +98,7 @@ class GrowingReader:
 
     def __init__(self, segment: GrowingSegment, num_rows: int) -> None:
         self._segment = segment
+        self.id = segment.id
         self.partition = segment.partition
         self.num_rows = num_rows
         self._columns: dict[int, Column] = {}

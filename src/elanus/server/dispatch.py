@@ -16,6 +16,7 @@ from elanus.server.grpc import (  # noqa: F401  (each registers its RPCs)
     connection,
     data,
     databases,
+    explain,
     flush,
     indexes,
     load,

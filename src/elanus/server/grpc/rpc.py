@@ -67,11 +67,12 @@ class Rpc:
     parse: Callable[[bytes], Any]
     failed: Callable[[Any, pb.Message], None] = _ignore
     slow: bool = False
+    service: str = pb.SERVICE
 
     @property
     def path(self) -> str:
         """The method's path on the wire."""
-        return f"/{pb.SERVICE}/{self.name}"
+        return f"/{self.service}/{self.name}"
 
 
 RPCS: dict[str, Rpc] = {}
@@ -85,11 +86,12 @@ def rpc(
     parse: Callable[[bytes], Any] | None = None,
     failed: Callable[[Any, pb.Message], None] = _ignore,
     slow: bool = False,
+    service: str = pb.SERVICE,
 ) -> Callable[[F], F]:
     """Register the decorated function as the RPC of that name; the arguments are the attributes of ``Rpc``."""
 
     def register(run: F) -> F:
-        made = Rpc(name, reply, run, parse or request.FromString, failed, slow)
+        made = Rpc(name, reply, run, parse or request.FromString, failed, slow, service)
         if made.path in RPCS:
             raise ValueError(f"{name} is registered twice")
         RPCS[made.path] = made

@@ -8,11 +8,28 @@ from typing import Any
 import orjson
 
 from elanus.model.errors import InvalidParameter
+from elanus.server.grpc import messages as pb
 
 
 def template_values(entries: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a request's ``expr_template_values``, by name."""
     return {name: _value(name, value) for name, value in entries.items()}
+
+
+def encode_values(values: Mapping[str, Any]) -> dict[str, pb.Message]:
+    """Return plain values as ``TemplateValue`` messages, lists as JSON; what a client does."""
+    return {name: _encoded(value) for name, value in values.items()}
+
+
+def _encoded(value: Any) -> pb.Message:
+    if isinstance(value, list):
+        array = pb.TemplateArrayValue()
+        array.json_data.data.extend(orjson.dumps(item) for item in value)
+        return pb.TemplateValue(array_val=array)
+    arm = {bool: "bool_val", int: "int64_val", float: "float_val", str: "string_val"}.get(type(value))
+    if arm is None:
+        raise InvalidParameter(f"a template value is a boolean, a number, a text or a list of them, got {value!r}")
+    return pb.TemplateValue(**{arm: value})
 
 
 def _value(name: str, value: Any) -> Any:

@@ -1,0 +1,32 @@
+"""Explanations, a service of our own beside Milvus': requests are Milvus' messages, replies hold JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from elanus.engine.explain import ExplainFilter
+from elanus.server.grpc import messages as pb
+from elanus.server.grpc.pairs import pairs_from
+from elanus.server.grpc.params import consistency, parse_query
+from elanus.server.grpc.rpc import Call, rpc
+from elanus.server.grpc.templates import template_values
+
+SERVICE = "elanus.v1.Elanus"
+
+
+@rpc("ExplainFilter", pb.QueryRequest, pb.StringResponse, service=SERVICE)
+def explain_filter(request: Any, call: Call) -> pb.Message:
+    """Say how each part of a query's filter is answered, as JSON: ways, rows in and out, time."""
+    params = parse_query(dict(pairs_from(request.query_params)))
+    command = ExplainFilter(
+        collection=call.collection(request),
+        filter=request.expr,
+        limit=params.limit or 1,
+        values=template_values(request.expr_template_values),
+        partitions=tuple(request.partition_names),
+        ignore_growing=params.ignore_growing,
+        consistency=consistency(request),
+    )
+    return pb.StringResponse(value=msgspec.json.encode(call.run(command)).decode())
