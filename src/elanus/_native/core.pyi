@@ -37,6 +37,67 @@ def encode_str_ids(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes
 def encode_floats(field_number: int, values: NDArray[np.float32]) -> bytes: ...
 def encode_longs(field_number: int, values: NDArray[np.int64]) -> bytes: ...
 
+# --- bloom ---
+
+BLOOM_BLOCK_BYTES: int
+
+def distinct_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
+def bloom_build(hashes: NDArray[np.uint64], num_bytes: int) -> NDArray[np.uint8]: ...
+def bloom_contains(filter: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]: ...
+def bloom_contains_any(filter: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> bool: ...
+
+# --- filter ---
+
+_Interval: TypeAlias = tuple[Any, Any, bool, bool]
+_Texts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.uint8]]
+_JsonNumbers: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+@final
+class IntSet:
+    """Integers, prepared for look-ups: a list, a table of bits or a hash table. Immutable, safe from any thread."""
+
+    def __init__(self, values: NDArray[np.int64]) -> None: ...
+
+@final
+class FloatSet:
+    """Doubles, prepared for look-ups; -0.0 is 0.0, NaN is left out."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None: ...
+
+@final
+class TextSet:
+    """Texts, prepared for look-ups; ValueError for 4 GiB of them."""
+
+    def __init__(self, values: Sequence[str]) -> None: ...
+
+def filter_within(values: NDArray[Any], interval: _Interval) -> NDArray[np.uint8]: ...
+def filter_stepped_within(
+    values: NDArray[Any], step: tuple[str, int | float], interval: _Interval
+) -> NDArray[np.uint8]: ...
+def filter_compare_columns(left: NDArray[Any], right: NDArray[Any], op: str) -> NDArray[np.uint8]: ...
+def filter_in_ints(values: NDArray[Any], set: IntSet) -> NDArray[np.uint8]: ...
+def filter_in_floats(values: NDArray[Any], set: FloatSet) -> NDArray[np.uint8]: ...
+def filter_stepped_in_ints(values: NDArray[Any], step: tuple[str, int | float], set: IntSet) -> NDArray[np.uint8]: ...
+def filter_stepped_in_floats(
+    values: NDArray[Any], step: tuple[str, int | float], set: FloatSet
+) -> NDArray[np.uint8]: ...
+def filter_texts_with(texts: _Texts, matching: str, text: str) -> NDArray[np.uint8]: ...
+def filter_texts_within(texts: _Texts, interval: _Interval) -> NDArray[np.uint8]: ...
+def filter_compare_texts(left: _Texts, right: _Texts, op: str) -> NDArray[np.uint8]: ...
+def filter_texts_like(texts: _Texts, parts: Sequence[str | bool]) -> NDArray[np.uint8]: ...
+def filter_in_texts(texts: _Texts, set: TextSet) -> NDArray[np.uint8]: ...
+def filter_json_kinds(kinds: NDArray[np.uint8], mask: int, low: int, high: int) -> NDArray[np.uint8]: ...
+def filter_json_within(
+    numbers: _JsonNumbers, step: tuple[str, int | float] | None, interval: _Interval
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+def filter_json_in(
+    numbers: _JsonNumbers, step: tuple[str, int | float] | None, ints: IntSet | None, floats: FloatSet
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+def filter_any_in_runs(offsets: NDArray[np.int64], bits: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+def filter_count_in_runs(
+    offsets: NDArray[np.int64], bits: NDArray[np.uint8], low: int, high: int
+) -> NDArray[np.uint8]: ...
+
 # --- keys ---
 
 class IntKeyMap:
@@ -93,6 +154,37 @@ def argsort_strings(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDAr
 
 def hash_ints(keys: NDArray[np.int64]) -> NDArray[np.uint64]: ...
 def hash_strings(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
+
+# --- postings ---
+
+def postings_lower_bound(offsets: NDArray[np.int64], data: NDArray[np.uint8], probe: bytes) -> int: ...
+def postings_lower_bounds(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    probe_offsets: NDArray[np.int64],
+    probe_data: NDArray[np.uint8],
+) -> NDArray[np.int64]: ...
+def postings_ascends(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bool: ...
+def postings_union(
+    rows: NDArray[np.uint32], spans: NDArray[np.int64], num_rows: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.uint8] | None]: ...
+
+# --- time ---
+
+@final
+class TimeZone:
+    """One time zone, of the bytes of its file (RFC 8536)."""
+
+    def __init__(self, file: bytes) -> None: ...
+    @staticmethod
+    def utc() -> TimeZone: ...
+    def parse(
+        self, offsets: NDArray[np.int64], data: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int64], tuple[int, str] | None]:
+        """Instants, and the first row that is none with the reason."""
+
+    def format(self, instants: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+    def to_local(self, instants: NDArray[np.int64]) -> NDArray[np.int64]: ...
 
 # --- wire ---
 
@@ -228,6 +320,23 @@ def crc32c(data: Buffer, seed: int = 0) -> int: ...
 
 _JsonValues: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
 
+class JsonPaths:
+    """The paths of object keys in a JSON column, and those that were chosen. Immutable."""
+
+    def __init__(
+        self,
+        offsets: NDArray[np.int64],
+        data: NDArray[np.uint8],
+        limits: tuple[int, int, int],
+        least: int,
+        most: int,
+    ) -> None: ...
+    @property
+    def complete(self) -> bool: ...
+    def kept(self) -> list[tuple[list[str], int, int]]: ...
+    def left_out(self) -> list[tuple[list[str], int, int]]: ...
+    def read(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> list[_JsonValues]: ...
+
 def json_extract_path(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], steps: Sequence[str | int]
 ) -> _JsonValues: ...
@@ -241,3 +350,49 @@ def json_find_key(
 def json_project_keys(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], keys: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+
+# --- ngram ---
+
+_Postings: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]
+
+@final
+class NgramQuery:
+    """The grams that a row must have to match; immutable."""
+
+    @staticmethod
+    def of_texts(texts: Sequence[str], min_gram: int, max_gram: int) -> NgramQuery | None:
+        """Return the query for rows that contain all texts; None when each is shorter than ``min_gram``."""
+
+    @staticmethod
+    def of_regex(pattern: str, min_gram: int, max_gram: int) -> NgramQuery | None:
+        """Return the query for rows that an RE2 pattern is found in; None when every row may be one."""
+
+def ngram_build(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    known: NDArray[np.uint8] | None,
+    min_gram: int,
+    max_gram: int,
+    working_bytes: int = ...,
+) -> _Postings: ...
+def ngram_candidates(postings: _Postings, query: NgramQuery, num_rows: int) -> NDArray[np.uint8]: ...
+def ngram_estimate(postings: _Postings, query: NgramQuery, num_rows: int) -> int: ...
+def ngram_check(postings: _Postings, num_rows: int) -> None: ...
+
+# --- rtree ---
+
+_Window: TypeAlias = tuple[float, float, float, float]
+_Tree: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]]
+
+def rtree_boxes(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8]
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]
+]: ...
+def rtree_build(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> _Tree: ...
+def rtree_bounds(tree: _Tree) -> list[float]: ...
+def rtree_rows(tree: _Tree, window: _Window, test: str, num_rows: int) -> NDArray[np.uint8]: ...
+def rtree_points(
+    tree: _Tree, window: _Window
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]: ...
+def rtree_estimate(tree: _Tree, window: _Window, test: str) -> int: ...

@@ -1,4 +1,4 @@
-"""JSON columns: the value at a path of every row, elements of arrays, strict validation, top-level keys.
+"""JSON columns: values at a path or at many, elements of arrays, strict validation, top-level keys.
 
 Rows come as ``Column.bytes_and_offsets`` gives them: offsets int64 [rows + 1] into uint8 data. Every call releases the
 interpreter; ``ValueError`` means that the offsets do not cut the data into rows.
@@ -42,7 +42,7 @@ class Extracted(NamedTuple):
     kinds    uint8 [rows]: a ``Kind``, plus ``HOLLOW``
     numbers  int64 [rows]: integers, booleans as 0 and 1, the IEEE bits of doubles; zero for other kinds
     offsets  int64 [rows + 1] into ``text``
-    text     uint8: strings with their escapes resolved, arrays and objects as JSON
+    text     uint8: strings with their escapes resolved, arrays as JSON
     """
 
     kinds: NDArray[np.uint8]
@@ -58,6 +58,66 @@ def extract_path(offsets: Offsets, data: Bytes, steps: Sequence[Step]) -> Extrac
     cost   one pass over the rows, each only as far as its value
     """
     return Extracted(*core.json_extract_path(offsets, data, steps))
+
+
+class Limits(NamedTuple):
+    """How much is tracked of columns with very many paths.
+
+    paths      distinct paths that are counted, the root among them
+    depth      keys on the way to a value
+    key_bytes  bytes of the keys of one path together
+    """
+
+    paths: int
+    depth: int
+    key_bytes: int
+
+
+class Found(NamedTuple):
+    """A path of object keys that some rows have.
+
+    keys   what leads to it, nothing for the whole value
+    rows   how many have it
+    kinds  what they hold there
+    """
+
+    keys: tuple[str, ...]
+    rows: int
+    kinds: frozenset[Kind]
+
+
+class Paths:
+    """The paths of object keys in a JSON column; arrays are not gone into.
+
+    least, most  the paths that at least so many rows have are kept, the most frequent where they are too many; with a
+                 path all that lead to it are kept
+    cost         one walk over the rows; memory for at most ``limits.paths`` paths
+    """
+
+    def __init__(self, offsets: Offsets, data: Bytes, limits: Limits, *, least: int, most: int) -> None:
+        self._paths = core.JsonPaths(offsets, data, limits, least, most)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no row has a path other than those of ``kept`` and ``left_out``."""
+        return self._paths.complete
+
+    def kept(self) -> list[Found]:
+        """Return the paths that ``read`` reads."""
+        return _found(self._paths.kept())
+
+    def left_out(self) -> list[Found]:
+        """Return the paths that too few rows have."""
+        return _found(self._paths.left_out())
+
+    def read(self, offsets: Offsets, data: Bytes) -> list[Extracted]:
+        """Return each kept path's value of the given rows, as ``extract_path`` does; one walk for all of them."""
+        return [Extracted(*values) for values in self._paths.read(offsets, data)]
+
+
+def _found(paths: list[tuple[list[str], int, int]]) -> list[Found]:
+    kinds_of = {bits: frozenset(kind for kind in Kind if bits >> kind & 1) for _, _, bits in paths}
+    return [Found(tuple(keys), rows, kinds_of[bits]) for keys, rows, bits in paths]
 
 
 def explode(values: Extracted) -> tuple[Offsets, Extracted]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native import core
 from elanus._native.core import IntKeyMap, StrKeyMap, argsort_strings, find_sorted_ints, find_sorted_strings
+from elanus.model.columns import fixed_values, varlen_buffers
 
 __all__ = [
     "IntKeyMap",
@@ -24,6 +26,7 @@ __all__ = [
     "find_sorted_ints",
     "find_sorted_strings",
     "hash_rows",
+    "hash_values",
 ]
 
 KeyMap = IntKeyMap | StrKeyMap
@@ -41,3 +44,10 @@ def hash_rows(keys: NDArray[np.int64], data: NDArray[np.uint8] | None = None, /)
     returns  uint64 [n]; it decides shard and partition of rows at rest, so it is the same on every machine, for ever
     """
     return core.hash_ints(keys) if data is None else core.hash_strings(keys, data)
+
+
+def hash_values(values: pa.Array) -> NDArray[np.uint64]:
+    """Return ``hash_rows`` of an Arrow array without nulls: integers, each as an int64, or ``large_string``."""
+    if pa.types.is_integer(values.type):
+        return hash_rows(np.ascontiguousarray(fixed_values(values), dtype=np.int64))
+    return hash_rows(*varlen_buffers(values))

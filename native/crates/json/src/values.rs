@@ -21,8 +21,26 @@ pub enum Kind {
     String = 5,
     /// An array, its JSON text in the text column.
     Array = 6,
-    /// An object, its JSON text in the text column.
+    /// An object, without a text: what is in it has paths of its own.
     Object = 7,
+}
+
+impl Kind {
+    /// The kind of the value whose whole text is `span`; a text that is not JSON may count as what it begins like.
+    pub fn of(span: &[u8]) -> Self {
+        match span {
+            [b'"', ..] => Self::String,
+            [b'[', ..] => Self::Array,
+            [b'{', ..] => Self::Object,
+            b"null" => Self::Null,
+            b"true" | b"false" => Self::Bool,
+            _ => match number::parse(span) {
+                Some(Number::Int(_)) => Self::Int,
+                Some(Number::Double(_)) => Self::Double,
+                None => Self::Missing,
+            },
+        }
+    }
 }
 
 /// Added to the kind of an array or object that holds nothing but nulls and values of its own sort, at any depth.
@@ -37,7 +55,7 @@ pub struct Values {
     pub numbers: Vec<i64>,
     /// Where each text ends in `text`, after a leading zero.
     pub offsets: Vec<i64>,
-    /// The texts of strings, arrays and objects.
+    /// The texts of strings and arrays.
     pub text: Vec<u8>,
 }
 
@@ -60,9 +78,25 @@ impl Values {
     pub fn push_span(&mut self, span: &[u8]) {
         match span.first() {
             Some(b'"') => self.push_string(span),
-            Some(b'[') => self.push_container(Kind::Array, span),
-            Some(b'{') => self.push_container(Kind::Object, span),
+            Some(b'[') => self.push_array(span),
+            Some(b'{') => self.push_object(is_hollow(span)),
             _ => self.push_word(span),
+        }
+    }
+
+    /// Adds an object.
+    #[inline]
+    pub(crate) fn push_object(&mut self, hollow: bool) {
+        self.push(Kind::Object as u8 | if hollow { HOLLOW } else { 0 }, 0);
+    }
+
+    /// Adds missing values until there are `rows`.
+    #[inline]
+    pub(crate) fn pad(&mut self, rows: usize) {
+        if self.kinds.len() < rows {
+            self.kinds.resize(rows, Kind::Missing as u8);
+            self.numbers.resize(rows, 0);
+            self.offsets.resize(rows + 1, self.text.len() as i64);
         }
     }
 
@@ -83,10 +117,10 @@ impl Values {
         }
     }
 
-    fn push_container(&mut self, kind: Kind, span: &[u8]) {
+    fn push_array(&mut self, span: &[u8]) {
         self.text.extend_from_slice(span);
         let hollow = if is_hollow(span) { HOLLOW } else { 0 };
-        self.push(kind as u8 | hollow, 0);
+        self.push(Kind::Array as u8 | hollow, 0);
     }
 
     fn push_word(&mut self, word: &[u8]) {
@@ -103,8 +137,11 @@ impl Values {
     }
 }
 
-/// Whether no scalar but null stands anywhere in the container `span`.
-fn is_hollow(span: &[u8]) -> bool {
+/// Whether no scalar but null stands anywhere in the value `span`.
+pub(crate) fn is_hollow(span: &[u8]) -> bool {
+    if span.first() == Some(&b'"') {
+        return false;
+    }
     let mut at = 0;
     while let Some(byte) = span.get(at) {
         at = match byte {

@@ -1,6 +1,6 @@
 //! JSON columns; rows come as offsets int64 `[rows + 1]` into bytes.
 
-use elanus_json::{Rows, Step, Values};
+use elanus_json::{Found, Limits, Paths, Rows, Step, Values};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -106,8 +106,68 @@ fn json_project_keys<'py>(
     Ok((kept.offsets.into_pyarray(py), kept.data.into_pyarray(py)))
 }
 
-/// Adds this topic's functions to the module.
+/// A path, how many rows have it and which kinds of value they hold, a bit each.
+type PyFound = (Vec<String>, usize, u8);
+
+fn found(paths: Vec<Found>) -> Vec<PyFound> {
+    let text = |key: &Vec<u8>| String::from_utf8_lossy(key).into_owned();
+    paths.iter().map(|path| (path.keys.iter().map(text).collect(), path.count, path.kinds)).collect()
+}
+
+#[pyclass(frozen, module = "elanus._native.core")]
+struct JsonPaths {
+    paths: Paths,
+}
+
+#[pymethods]
+impl JsonPaths {
+    #[new]
+    fn new<'py>(
+        py: Python<'py>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        data: PyReadonlyArray1<'py, u8>,
+        limits: (usize, usize, usize),
+        least: usize,
+        most: usize,
+    ) -> PyResult<Self> {
+        let rows = rows(&offsets, &data)?;
+        let limits = Limits { paths: limits.0, depth: limits.1, key_bytes: limits.2 };
+        let paths = py.detach(|| {
+            let mut paths = Paths::discover(rows, limits);
+            paths.keep(least, most);
+            paths
+        });
+        Ok(Self { paths })
+    }
+
+    #[getter]
+    fn complete(&self) -> bool {
+        self.paths.complete()
+    }
+
+    fn kept(&self) -> Vec<PyFound> {
+        found(self.paths.kept())
+    }
+
+    fn left_out(&self) -> Vec<PyFound> {
+        found(self.paths.left_out())
+    }
+
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        data: PyReadonlyArray1<'py, u8>,
+    ) -> PyResult<Vec<ValueArrays<'py>>> {
+        let rows = rows(&offsets, &data)?;
+        let columns = py.detach(|| self.paths.read(rows));
+        Ok(columns.into_iter().map(|values| arrays(py, values)).collect())
+    }
+}
+
+/// Adds this topic's classes and functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<JsonPaths>()?;
     module.add_function(wrap_pyfunction!(json_extract_path, module)?)?;
     module.add_function(wrap_pyfunction!(json_explode, module)?)?;
     module.add_function(wrap_pyfunction!(json_first_invalid, module)?)?;

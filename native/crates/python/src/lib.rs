@@ -4,19 +4,31 @@
 
 use pyo3::prelude::*;
 
+mod bloom;
 mod checksum;
 mod codec;
+mod filter;
 mod json;
 mod kernels;
 mod keys;
+mod ngram;
+mod postings;
+mod rtree;
+mod time;
 mod wire;
 
 #[pymodule]
 fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    bloom::register(module)?;
     checksum::register(module)?;
     codec::register(module)?;
+    filter::register(module)?;
     json::register(module)?;
     kernels::register(module)?;
     keys::register(module)?;
+    ngram::register(module)?;
+    postings::register(module)?;
+    rtree::register(module)?;
+    time::register(module)?;
     wire::register(module)
 }
