@@ -173,8 +173,9 @@ def indexes_page() -> str:
 
 {MADE}
 
-Names are taken in any case. The first metric of a type is the one used when none is given. Segments of fewer rows than
-`jobs.index_min_rows` are scanned exactly, and so is a filtered search with few survivors.
+Names are taken as they are written here. The first metric of a type is the one used when none is given. Segments of
+fewer rows than `jobs.index_min_rows` are scanned exactly, and so is a filtered search with few survivors. Indexes over
+scalar fields serve filters; where reading the column is quicker, the column is read.
 """
     return head + "".join(index_section(kind) for kind in INDEX_KINDS)
 
@@ -185,7 +186,7 @@ def index_section(kind: IndexKind) -> str:
         (data_type.name, ", ".join(metric.value for metric in metrics) or "none", kind.answered_by(data_type))
         for data_type, metrics in kind.metrics.items()
     ]
-    text = f"\n## `{kind.name}`\n\n" + table(("field type", "metrics", "answered by"), served)
+    text = f"\n## `{kind.name}`\n\n" + table(("field type", "metrics", "answered by"), served) + limits_of(kind)
     for title, params in (("build", kind.build_params), ("search", kind.search_params)):
         rows = [parameter(params, name, attribute) for name, attribute in params.wire_names().items()]
         if rows:
@@ -193,19 +194,31 @@ def index_section(kind: IndexKind) -> str:
     return text
 
 
+def limits_of(kind: IndexKind) -> str:
+    """Return which names, elements and JSON types a kind takes, a line each."""
+    lines = {
+        "Also written": [f"`{name}`" for name in kind.aliases],
+        "Elements of arrays": [element.name for element in sorted(kind.elements)],
+        "Elements of struct sub-fields": [element.name for element in sorted(kind.struct_elements)],
+        "`json_cast_type` of JSON paths": [f"`{cast}`" for cast in kind.casts],
+    }
+    return "".join(f"\n{what}: {', '.join(names)}.\n" for what, names in lines.items() if names)
+
+
 def parameter(params: type[Params], name: str, attribute: str) -> tuple[str, str, str]:
     """Return a parameter's name, default and range."""
     (field,) = (field for field in fields(params) if field.name == attribute)
     spec = field.metadata["spec"]
     if spec.choices:
-        allowed = ", ".join(spec.choices)
+        allowed = ", ".join(choice for choice in spec.choices if choice)
     elif spec.low is None and spec.high is None:
         allowed = ""
     else:
         low = "" if spec.low is None else f"from {spec.low} "
         high = "" if spec.high is None else f"{'below' if spec.high_open else 'to'} {spec.high}"
         allowed = (low + high).strip()
-    return f"`{name}`", f"`{field.default}`", allowed
+    default = "none" if field.default == "" else f"`{field.default}`"
+    return f"`{name}`", "must be given" if spec.required else default, allowed
 
 
 PAGES: dict[str, Callable[[], str]] = {

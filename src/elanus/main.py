@@ -20,6 +20,7 @@ from elanus.configuration import SettingsError, read_settings
 from elanus.engine import Instance, LocalEngine
 from elanus.model.settings import Settings
 from elanus.model.time import Clock
+from elanus.segment.json_columns import JsonCache
 from elanus.server.dispatch import Dispatcher
 from elanus.server.port import Port, PortAddress
 from elanus.storage.folder_lock import FolderLock
@@ -116,7 +117,8 @@ def open_instance(settings: Settings) -> Iterator[Instance]:
         jobs = Jobs(settings.jobs.builders)
         parts.callback(jobs.close)
         catalog = Catalog.open(folder / "catalog.db", now=clock.now)
-        instance = Instance(catalog, Services(store, wal, clock, jobs, settings, scratch))
+        json_cache = JsonCache(settings.segment.json_cache_bytes)
+        instance = Instance(catalog, Services(store, wal, clock, jobs, settings, scratch, json_cache))
         parts.callback(instance.close)
         yield instance
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scalar_data import PARAMS
 
 from elanus.index import INDEX_KINDS, IndexKind, VectorIndex, parse_search
 from elanus.model.bitset import Bitset
@@ -25,6 +26,7 @@ Case = tuple[IndexKind, DataType, Metric]
 BUILT = [
     pytest.param((kind, data_type, metric), id=f"{kind.name}-{data_type.label}-{metric}")
     for kind in INDEX_KINDS
+    if kind.family == "vector"
     for data_type in sorted(kind.built)
     for metric in kind.metrics[data_type]
 ]
@@ -271,13 +273,17 @@ def test_walks_cost_more_the_fewer_rows_are_kept_of_a_share(case: Case) -> None:
 @pytest.mark.parametrize("kind", list(INDEX_KINDS), ids=lambda kind: kind.name)
 def test_a_descriptor_is_whole(kind: IndexKind) -> None:
     assert kind.built <= kind.fields
-    assert (kind.build is None) == (kind.load is None) == (not kind.built) == (not kind.engine)
+    build, load = (kind.build, kind.load) if kind.family == "vector" else (kind.build_scalar, kind.load_scalar)
+    assert (build is None) == (load is None) == (not kind.built) == (not kind.engine)
+    assert (
+        len({name.upper() for other in INDEX_KINDS for name in other.names if other is not kind} & set(kind.names)) == 0
+    )
     for data_type in kind.fields:
         assert data_type.is_vector == (kind.family == "vector")
         assert bool(kind.metrics[data_type]) == data_type.is_vector
         assert kind.default_metric(data_type) == next(iter(kind.metrics[data_type]), None)
         assert kind.answered_by(data_type)
-    kind.build_params.parse({})
+    kind.build_params.parse(PARAMS.get(kind.name, {}))
     parse_search(kind, {}, 16_384)
 
 

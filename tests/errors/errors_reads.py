@@ -170,6 +170,11 @@ _filter(
     ("s > 1", "comparisons between VarChar and Int64 are not supported"),
     ("id in [1", "cannot parse expression"),
     ("id + 1", "predicate is not a boolean expression: id + 1"),
+    ("id ==", "line 1:5 mismatched input '<EOF>'"),
+    ("id > 1 and\n id = 2", "line 2:4 mismatched input '='"),
+    ("(" * 300 + "id > 1" + ")" * 300, "the expression nests deeper than 256 levels"),
+    ("id == 9223372036854775808", "int64 overflow"),
+    ("1 < id < 0", "invalid range: lowerbound is greater than upperbound"),
 )
 each(
     154,
@@ -196,11 +201,28 @@ _filter(
 _filter(
     158,
     ('n like "a%"', "like operation on non-string or no-json field is unsupported"),
+    ('n =~ "a"', "regex match on non-string or non-json field is unsupported"),
+    ('s =~ "(a"', "invalid regex pattern"),
+)
+_filter(
+    159,
+    ('text_match(s, "a")', 'field "s" does not enable match'),
+    ('phrase_match(n, "a")', "phrase match operation on non-string is unsupported"),
 )
 _filter(
     160,
     ("v is null", "IsNull/IsNotNull operations are not supported on vector fields"),
     ("a[0] is null", "on array element access"),
+)
+_filter(
+    161,
+    ("array_contains_all(a, 1)", "ContainsAll operation element must be an array"),
+    ("array_contains_any(a, 1)", "ContainsAny operation element must be an array"),
+)
+_filter(
+    163,
+    ("random_sample(1.0)", "the sample factor should be between 0 and 1 and not too close to 0 or 1"),
+    ("random_sample(0.5) and id > 1", "random sample expression can only be the last expression"),
 )
 each(
     162,

@@ -131,6 +131,7 @@ class Stage:
         schema = schema_pb2.CollectionSchema(
             name=name,
             fields=fields,
+            struct_array_fields=options.pop("structs", ()),
             enable_dynamic_field=options.pop("dynamic", False),
             description=options.pop("description", ""),
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pymilvus import CollectionSchema, FieldSchema
+from pymilvus import CollectionSchema, FieldSchema, StructFieldSchema
 from pymilvus import DataType as ClientType
+from pymilvus.client.abstract import CollectionSchema as Described
 from pymilvus.client.prepare import Prepare
-from pymilvus.grpc_gen import milvus_pb2
+from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from elanus.engine import (
     aliases,
@@ -24,13 +25,15 @@ from elanus.engine import (
     search,
     system,
 )
-from elanus.model.columns import Column, vector_array
+from elanus.model.columns import Column, arrow_type, vector_array
 from elanus.model.errors import CannotFindCollection, CollectionNotLoaded, IndexNotFound, InvalidParameter
+from elanus.model.geometry import wkb_of_text
 from elanus.model.ids import CollectionId, DatabaseId, FieldId, IndexId, PartitionId
 from elanus.model.manifest import IndexInfo, Manifest, PartitionInfo
-from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
+from elanus.model.schema import DYNAMIC_FIELD, Field, Schema, StructField
 from elanus.model.time import Timestamp
 from elanus.model.types import DataType, IndexState, Level, LoadState, Metric
+from elanus.server.grpc.schemas import schema_to
 
 DIM = 4
 AT = Timestamp(450_000_000_000_000_000)
@@ -142,6 +145,146 @@ HITS = search.SearchResult(
 )
 FOUND = search.QueryResult(_columns(), ("id", "title", "tags", "vector", "year"), FIELDS[0], 2, AT)
 COUNTED = search.QueryResult((), (), FIELDS[0], 0, AT, count=42)
+
+
+# --- a collection with an array of structs ---
+
+
+def _films() -> CollectionSchema:
+    clip = StructFieldSchema()
+    clip.add_field("text", ClientType.VARCHAR, max_length=64)
+    clip.add_field("emb", ClientType.FLOAT_VECTOR, dim=2)
+    schema = CollectionSchema([CLIENT_SCHEMA.fields[0]])
+    schema.add_field(
+        "clips", ClientType.ARRAY, element_type=ClientType.STRUCT, struct_schema=clip, max_capacity=4, nullable=True
+    )
+    return schema
+
+
+CLIPS = StructField(id=FieldId(101), name="clips", nullable=True)
+CLIP_FIELDS = (
+    Field(
+        id=FieldId(102),
+        name="clips[text]",
+        type=DataType.ARRAY,
+        element_type=DataType.VARCHAR,
+        max_length=64,
+        max_capacity=4,
+        nullable=True,
+        params=(("max_length", "64"), ("max_capacity", "4")),
+        struct="clips",
+    ),
+    Field(
+        id=FieldId(103),
+        name="clips[emb]",
+        type=DataType.ARRAY_OF_VECTOR,
+        element_type=DataType.FLOAT_VECTOR,
+        dim=2,
+        max_capacity=4,
+        nullable=True,
+        params=(("dim", "2"), ("max_capacity", "4")),
+        struct="clips",
+    ),
+)
+FILMS = Schema((FIELDS[0], *CLIP_FIELDS), structs=(CLIPS,))
+FILM_ROWS = [
+    {"id": 1, "clips": [{"text": "a", "emb": [0.5, 0.25]}, {"text": "b", "emb": [1.0, 0.0]}]},
+    {"id": 2, "clips": None},
+    {"id": 3, "clips": []},
+]
+
+
+def _clips() -> search.OutputStruct:
+    texts = pa.array([["a", "b"], None, []], type=arrow_type(CLIP_FIELDS[0]))
+    vectors = pa.array([[[0.5, 0.25], [1.0, 0.0]], None, []], type=arrow_type(CLIP_FIELDS[1]))
+    return search.OutputStruct(CLIPS, (Column(CLIP_FIELDS[0], texts), Column(CLIP_FIELDS[1], vectors)))
+
+
+FILMS_FOUND = search.QueryResult(
+    (search.OutputColumn(Column(FIELDS[0], pa.array([1, 2, 3], type=pa.int64()))), _clips()),
+    ("id", "clips"),
+    FIELDS[0],
+    3,
+    AT,
+)
+
+
+def _insert_films() -> Any:
+    described = Described(
+        milvus_pb2.DescribeCollectionResponse(
+            schema=schema_pb2.CollectionSchema.FromString(schema_to("films", FILMS).SerializeToString())
+        )
+    ).dict()
+    return Prepare.row_insert_param(
+        "films",
+        FILM_ROWS,
+        "",
+        fields_info=described["fields"],
+        struct_fields_info=described["struct_array_fields"],
+        schema_timestamp=AT,
+    )
+
+
+# --- a collection with instants and geometries ---
+
+CLIENT_PLACES = CollectionSchema(
+    [
+        FieldSchema("id", ClientType.INT64, is_primary=True),
+        FieldSchema("seen", ClientType.TIMESTAMPTZ, nullable=True),
+        FieldSchema("since", ClientType.TIMESTAMPTZ, default_value="2024-02-29 00:00:00"),
+        FieldSchema("place", ClientType.GEOMETRY, nullable=True),
+        FieldSchema("home", ClientType.GEOMETRY, default_value="POINT (7 8)"),
+        FieldSchema("vector", ClientType.FLOAT_VECTOR, dim=2),
+    ]
+)
+PLACE_FIELDS = (
+    FIELDS[0],
+    Field(id=FieldId(101), name="seen", type=DataType.TIMESTAMPTZ, nullable=True),
+    Field(id=FieldId(102), name="since", type=DataType.TIMESTAMPTZ, default=1_709_161_200_000_000),
+    Field(id=FieldId(103), name="place", type=DataType.GEOMETRY, nullable=True),
+    Field(id=FieldId(104), name="home", type=DataType.GEOMETRY, default="POINT (7 8)"),
+    Field(id=FieldId(105), name="vector", type=DataType.FLOAT_VECTOR, dim=2, params=(("dim", "2"),)),
+)
+PLACES = Schema(PLACE_FIELDS)
+PLACE_ROWS = [
+    {"id": 1, "seen": "2025-07-01 12:00:00.5", "place": "POINT(1 1)", "vector": [0.5, 0.25]},
+    {"id": 2, "seen": None, "place": None, "vector": [1.0, 0.0]},
+    {"id": 3, "seen": "1969-12-31T23:59:59.123456789Z", "place": "LINESTRING(0 0,1 1.50)", "vector": [0.0, 1.0]},
+]
+
+
+def _place_columns() -> tuple[search.OutputColumn, ...]:
+    seen = pa.array([1_751_364_000_500_000, None, -876_544], type=pa.int64())
+    shapes = [text and wkb_of_text(text) for text in ("POINT (1 1)", None, "LINESTRING (0 0, 1 1.5)")]
+    return (
+        search.OutputColumn(Column(FIELDS[0], pa.array([1, 2, 3], type=pa.int64()))),
+        search.OutputColumn(Column(PLACE_FIELDS[1], seen)),
+        search.OutputColumn(Column(PLACE_FIELDS[3], pa.array(shapes, type=pa.large_binary()))),
+    )
+
+
+PLACES_FOUND = search.QueryResult(_place_columns(), ("id", "seen", "place"), FIELDS[0], 3, AT, timezone="Europe/Berlin")
+PLACES_NEAR = replace(
+    HITS,
+    counts=np.array([3], dtype=np.int64),
+    keys=pa.array([1, 2, 3], type=pa.int64()),
+    distances=np.array([0.0, 0.25, 1.0], dtype=np.float32),
+    metric=Metric.L2,
+    columns=_place_columns(),
+    fields=("id", "seen", "place"),
+    timezone="Asia/Tokyo",
+)
+DESCRIBED_PLACES = replace(
+    DESCRIBED,
+    name="places",
+    aliases=(),
+    manifest=replace(MANIFEST, schema=PLACES, properties=(("timezone", "Europe/Berlin"),)),
+)
+
+
+def _insert_places() -> Any:
+    fields = CLIENT_PLACES.to_dict()["fields"]
+    return Prepare.row_insert_param("places", PLACE_ROWS, "", fields_info=fields, schema_timestamp=AT)
 
 
 @dataclass(frozen=True)
@@ -328,6 +471,54 @@ CASES = [
         _insert(ROWS),
         {schemas.GetSchema: SCHEMA, data.Insert: InvalidParameter("value 'NaN' is not a number or infinity")},
     ),
+    Case(
+        "create_collection_places",
+        "CreateCollection",
+        Prepare.create_collection_request("places", CLIENT_PLACES, properties={"timezone": "Europe/Berlin"}),
+        {collections.CreateCollection: None},
+    ),
+    Case(
+        "describe_collection_places",
+        "DescribeCollection",
+        Prepare.describe_collection_request("places"),
+        {collections.DescribeCollection: DESCRIBED_PLACES},
+    ),
+    Case(
+        "insert_places",
+        "Insert",
+        _insert_places(),
+        {schemas.GetSchema: PLACES, schemas.GetTimezone: "Europe/Berlin", data.Insert: WRITTEN},
+    ),
+    Case(
+        "query_places",
+        "Query",
+        Prepare.query_request("places", 'seen > ISO "2025-07-01 00:00:00"', ["seen", "place"], []),
+        {search.Query: PLACES_FOUND},
+    ),
+    Case(
+        "query_place_times",
+        "Query",
+        Prepare.query_request(
+            "places", "id > 0", ["seen"], [], timezone="Europe/Berlin", time_fields="year,month,day,hour"
+        ),
+        {search.Query: PLACES_FOUND},
+    ),
+    Case(
+        "search_places",
+        "Search",
+        Prepare.search_requests_with_expr(
+            "places",
+            "vector",
+            {"metric_type": "L2"},
+            3,
+            data=[[0.5, 0.25]],
+            expr='st_within(place, "POLYGON ((0 0, 2 0, 2 2, 0 2, 0 0))")',
+            output_fields=["seen", "place"],
+            timezone="Asia/Tokyo",
+            consistency_level=2,
+        ),
+        {search.Search: PLACES_NEAR},
+    ),
     Case("upsert", "Upsert", _upsert(ROWS), {schemas.GetSchema: SCHEMA, data.Upsert: WRITTEN}),
     Case("upsert_partial", "Upsert", _upsert(ROWS, partial_update=True)),
     Case(
@@ -361,6 +552,34 @@ CASES = [
         "Query",
         Prepare.query_request("books", "rank > 3", ["*", "year"], [], limit=10, offset=2),
         {search.Query: FOUND},
+    ),
+    Case(
+        "create_collection_structs",
+        "CreateCollection",
+        Prepare.create_collection_request("films", _films()),
+        {collections.CreateCollection: None},
+    ),
+    Case(
+        "describe_collection_structs",
+        "DescribeCollection",
+        Prepare.describe_collection_request("films"),
+        {
+            collections.DescribeCollection: collections.Described(
+                "films", "default", DatabaseId(1), (), replace(MANIFEST, schema=FILMS)
+            )
+        },
+    ),
+    Case(
+        "insert_structs",
+        "Insert",
+        _insert_films(),
+        {schemas.GetSchema: FILMS, data.Insert: data.Written(pa.array([1, 2, 3], type=pa.int64()), 3, AT)},
+    ),
+    Case(
+        "query_structs",
+        "Query",
+        Prepare.query_request("films", "match_any(clips, $[text] == 'a')", ["clips"], []),
+        {search.Query: FILMS_FOUND},
     ),
     Case("count", "Query", Prepare.query_request("books", "", ["count(*)"], []), {search.Query: COUNTED}),
 ]

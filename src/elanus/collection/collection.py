@@ -126,7 +126,8 @@ class Collection:
 
     def seal(self, info: SegmentInfo, manifest: Manifest, tombstones: Tombstones | None = None) -> SealedSegment:
         """Return the runtime of a sealed segment."""
-        return SealedSegment(info, manifest.schema, SegmentFiles(self.store), tombstones, self.discard_index_file)
+        files, cache = SegmentFiles(self.store), self.services.json_cache
+        return SealedSegment(info, manifest.schema, files, tombstones, self.discard_index_file, json_cache=cache)
 
     # --- what readers and handlers look at ---
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Final
 
 from elanus.collection.fields import complete
 from elanus.collection.properties import DYNAMIC_FIELD_ENABLED, check_collection_properties, flag
+from elanus.collection.structs import check_capacities, check_structs, declared_names, with_struct_nulls
 from elanus.model import limits
 from elanus.model.errors import IllegalSchema, InvalidParameter, MissingParameter, VectorClusteringKey
 from elanus.model.ids import CollectionId, FieldId, PartitionId
-from elanus.model.manifest import DEFAULT_PARTITION, Manifest, PartitionInfo
+from elanus.model.manifest import DEFAULT_PARTITION, TIMEZONE, UTC, Manifest, PartitionInfo
 from elanus.model.names import check_collection_name, check_field_name
 from elanus.model.schema import DYNAMIC_FIELD, FIRST_FIELD_ID, Field, Pairs, Schema
 from elanus.model.time import Clock
@@ -42,27 +44,29 @@ def define(
 ) -> Manifest:
     """Return the manifest of a new collection.
 
-    schema          ids, and sizes that ``Field.params`` gives, are filled in; a JSON field named ``$meta`` that
-                    ``is_dynamic`` stands for the dynamic field
+    schema          ids, and sizes that ``Field.params`` gives, are filled in, and whether sub-fields may be null; a
+                    JSON field named ``$meta`` that ``is_dynamic`` stands for the dynamic field
     shards          0 for the default
     num_partitions  0 for the default; only with a partition key
     raises          the errors of Milvus, checked in its order: InvalidParameter, MissingParameter, IllegalSchema,
                     FieldNameInvalid, VectorClusteringKey
     """
     fields = schema.user_fields
-    _check_counts(fields, shards)
+    _check_counts(_declared(schema), shards)
     check_collection_name(name)
     _check_description(schema.description)
     _check_dynamic(schema)
     for field in fields:
         check_field_name(field.name)
+    check_structs(schema)
     _check_primary(fields)
     partitions = _count_partitions(_partition_key(fields), num_partitions)
     merged = tuple(dict(properties).items())
     _check_clustering_key(name, fields)
-    _check_duplicates(fields)
-    schema = _numbered(replace(schema, fields=tuple(complete(name, field) for field in fields)), schema.dynamic)
-    _check_loading(schema.user_fields)
+    _check_duplicates(schema)
+    schema = _numbered(_completed(name, schema, dict(merged).get(TIMEZONE, UTC)))
+    check_capacities(schema)
+    _check_loading(_declared(schema))
     check_collection_properties(dict(merged), schema)
     return Manifest(
         id=CollectionId(clock.now()),
@@ -72,7 +76,7 @@ def define(
         properties=tuple(pair for pair in merged if pair[0] != DYNAMIC_FIELD_ENABLED),
         created_at=(now := clock.now()),
         updated_at=now,
-        next_field=FieldId(FIRST_FIELD_ID + len(schema.fields)),
+        next_field=FieldId(FIRST_FIELD_ID + len(schema.fields) + len(schema.structs)),
         partitions=_partitions(schema, partitions, clock),
     )
 
@@ -86,6 +90,11 @@ def same_definition(one: Manifest, other: Manifest) -> bool:
         and (one.shards, one.consistency) == (other.shards, other.consistency)
         and one.property_map == other.property_map
     )
+
+
+def _declared(schema: Schema) -> Sequence[Field]:
+    """Return what users declared, the sub-fields of struct arrays included."""
+    return [field for field in schema if not field.is_dynamic]
 
 
 def _check_counts(fields: Sequence[Field], shards: int) -> None:
@@ -179,12 +188,12 @@ def _check_clustering_key(collection: str, fields: Sequence[Field]) -> None:
             raise IllegalSchema(message, collection=collection)
 
 
-def _check_duplicates(fields: Sequence[Field]) -> None:
+def _check_duplicates(schema: Schema) -> None:
     seen: set[str] = set()
-    for field in fields:
-        if field.name in seen:
-            raise InvalidParameter(f"duplicated field name {field.name} found")
-        seen.add(field.name)
+    for name in declared_names(schema):
+        if name in seen:
+            raise InvalidParameter(f"duplicated field name {name} found")
+        seen.add(name)
 
 
 def _check_loading(fields: Sequence[Field]) -> None:
@@ -196,13 +205,25 @@ def _check_loading(fields: Sequence[Field]) -> None:
         raise InvalidParameter(f"at least one vector field must be loaded, {SKIP_LOAD} is set on all")
 
 
-def _numbered(schema: Schema, dynamic: Field | None) -> Schema:
-    """Return the schema with field ids in order of declaration, the dynamic field last."""
-    fields = list(schema.fields)
-    if dynamic is not None:
+def _completed(collection: str, schema: Schema, timezone: str) -> Schema:
+    """Return the schema with every declared field complete."""
+    schema = with_struct_nulls(schema)
+    fields = (field if field.is_dynamic else complete(collection, field, timezone) for field in schema)
+    return replace(schema, fields=tuple(fields))
+
+
+def _numbered(schema: Schema) -> Schema:
+    """Return the schema with ids: fields as declared, the dynamic one, then each struct before its sub-fields."""
+    fields = list(schema.user_fields)
+    if schema.dynamic is not None:
         fields.append(Field(id=FieldId(0), name=DYNAMIC_FIELD, type=DataType.JSON, is_dynamic=True))
-    numbered = (replace(field, id=FieldId(FIRST_FIELD_ID + place)) for place, field in enumerate(fields))
-    return replace(schema, fields=tuple(numbered), version=0)
+    ids = count(FIRST_FIELD_ID)
+    numbered = [replace(field, id=FieldId(next(ids))) for field in fields]
+    structs = []
+    for struct in schema.structs:
+        structs.append(replace(struct, id=FieldId(next(ids))))
+        numbered.extend(replace(field, id=FieldId(next(ids))) for field in schema.sub_fields(struct))
+    return replace(schema, fields=tuple(numbered), structs=tuple(structs), version=0)
 
 
 def _partitions(schema: Schema, count: int, clock: Clock) -> tuple[PartitionInfo, ...]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from elanus._native.time import FIRST_INSTANT, LAST_INSTANT, zone
 from elanus.collection.properties import WARMUP, check_mmap, check_warmup_policy, flag, parse_integer
 from elanus.model import limits
 from elanus.model.errors import InvalidParameter, MissingParameter
+from elanus.model.geometry import GeometryError, wkb_of_text
 from elanus.model.schema import DefaultValue, Field
 from elanus.model.types import ARRAY_ELEMENTS, INTEGER_RANGES, DataType
 
@@ -24,6 +26,8 @@ AVAILABLE: Final = frozenset(
         *ARRAY_ELEMENTS,
         DataType.ARRAY,
         DataType.JSON,
+        DataType.TIMESTAMPTZ,
+        DataType.GEOMETRY,
         DataType.BINARY_VECTOR,
         DataType.FLOAT_VECTOR,
         DataType.FLOAT16_VECTOR,
@@ -32,15 +36,19 @@ AVAILABLE: Final = frozenset(
         DataType.INT8_VECTOR,
     }
 )
-LATER: Final = frozenset({DataType.GEOMETRY, DataType.TEXT, DataType.TIMESTAMPTZ, DataType.ARRAY_OF_STRUCT})
+DEFAULTABLE: Final = ARRAY_ELEMENTS | {DataType.TIMESTAMPTZ, DataType.GEOMETRY}
+"""Types whose fields may have a default."""
+RANGES: Final = {**INTEGER_RANGES, DataType.TIMESTAMPTZ: (FIRST_INSTANT, LAST_INSTANT)}
+LATER: Final = frozenset({DataType.TEXT, DataType.ARRAY_OF_STRUCT})
 """Types that Milvus has and this release doesn't."""
 
 
-def complete(collection: str, field: Field) -> Field:
-    """Return the field with ``dim``, ``max_length`` and ``max_capacity`` as its parameters say.
+def complete(collection: str, field: Field, timezone: str) -> Field:
+    """Return the field with ``dim``, ``max_length`` and ``max_capacity`` as its parameters say, its default as a value.
 
     Sizes that are set without a parameter are kept, and added to the parameters.
-    raises  InvalidParameter, MissingParameter
+    timezone  where a default of TIMESTAMPTZ is that names no offset
+    raises    InvalidParameter, MissingParameter
     """
     _check_type(field)
     params = {**dict(field.params), **_sizes(field)}
@@ -49,12 +57,14 @@ def complete(collection: str, field: Field) -> Field:
     if WARMUP in params:
         check_warmup_policy(params[WARMUP])
     _check_match(field, params)
+    if field.type is DataType.TIMESTAMPTZ:
+        sized = replace(sized, default=_instant(field, timezone))
     _check_default(sized)
     return replace(sized, params=tuple(params.items()))
 
 
 def _check_type(field: Field) -> None:
-    if field.type in AVAILABLE:
+    if field.type in AVAILABLE or (field.struct and field.type is DataType.ARRAY_OF_VECTOR):
         return
     if field.type is DataType.STRING:
         raise InvalidParameter("string data type not supported yet, please use VarChar type instead")
@@ -80,6 +90,8 @@ def _sized(collection: str, field: Field, params: Mapping[str, str]) -> Field:
         return replace(field, max_length=_max_length(collection, field, params))
     if field.type is DataType.ARRAY:
         return _sized_array(collection, field, params)
+    if field.type is DataType.ARRAY_OF_VECTOR:
+        return _sized_vectors(field, params)
     return field
 
 
@@ -132,6 +144,15 @@ def _sized_array(collection: str, field: Field, params: Mapping[str, str]) -> Fi
     return replace(field, max_length=length, max_capacity=_max_capacity(field, params))
 
 
+def _sized_vectors(field: Field, params: Mapping[str, str]) -> Field:
+    if not field.element_type.is_dense_vector:
+        label = field.element_type.label
+        raise InvalidParameter(
+            f"only fixed dimension vector types are supported, field {field.name} has elements of type {label}"
+        )
+    return replace(field, dim=_dim(field.element, params), max_capacity=_max_capacity(field, params))
+
+
 def _max_capacity(field: Field, params: Mapping[str, str]) -> int:
     if MAX_CAPACITY not in params:
         raise MissingParameter(f"type param({MAX_CAPACITY}) should be specified for array field {field.name}")
@@ -160,17 +181,19 @@ def _check_default(field: Field) -> None:
     value = field.default
     if value is None:
         return
-    if field.type not in ARRAY_ELEMENTS:
+    if field.type not in DEFAULTABLE:
         raise InvalidParameter(f"type not support default_value, type:{field.type.label}, name:{field.name}")
     if not _fits(field.type, value):
         raise InvalidParameter(
             f"type ({field.type.label}) of field ({field.name}) is not equal to "
             f"the type(DataType_{_KINDS[type(value)]}) of default_value"
         )
-    if isinstance(value, str):
+    if field.type is DataType.GEOMETRY:
+        _check_geometry(field, str(value))
+    elif isinstance(value, str):
         _check_text(field, value)
-    elif field.type.is_integer:
-        low, high = INTEGER_RANGES[field.type]
+    elif field.type in RANGES:
+        low, high = RANGES[field.type]
         if not low <= value <= high:
             raise InvalidParameter.out_of_range("default value out of range", given=value, low=low, high=high)
     elif not math.isfinite(value):
@@ -183,11 +206,30 @@ _KINDS: Final[Mapping[type[DefaultValue], str]] = {bool: "Bool", int: "Int64", f
 def _fits(kind: DataType, value: DefaultValue) -> bool:
     if kind is DataType.BOOL:
         return isinstance(value, bool)
-    if kind is DataType.VARCHAR:
+    if kind in (DataType.VARCHAR, DataType.GEOMETRY):
         return isinstance(value, str)
-    if kind.is_integer:
+    if kind.is_integer or kind is DataType.TIMESTAMPTZ:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, float)
+
+
+def _instant(field: Field, timezone: str) -> DefaultValue | None:
+    """Return the default of a TIMESTAMPTZ field as microseconds since 1970 UTC."""
+    if not isinstance(field.default, str):
+        return field.default
+    try:
+        return zone(timezone).parse_text(field.default)
+    except ValueError as error:
+        raise InvalidParameter(f"{error}, default value of field {field.name}") from None
+
+
+def _check_geometry(field: Field, value: str) -> None:
+    try:
+        wkb_of_text(value)
+    except GeometryError as error:
+        raise InvalidParameter(
+            f"invalid Geometry data, transform to wkb failed: {error}, default value of field {field.name}"
+        ) from None
 
 
 def _check_text(field: Field, value: str) -> None:

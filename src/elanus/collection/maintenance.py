@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elanus.collection.compaction import choose, merge
-from elanus.index import INDEX_KINDS, build_params
-from elanus.index.base import VectorIndex
+from elanus.index import INDEX_KINDS, build_params, indexed_operand, is_built
+from elanus.index.base import ScalarIndex, VectorIndex
 from elanus.model.errors import ElanusError
 from elanus.model.ids import IndexId, SegmentId
 from elanus.model.manifest import FileInfo, IndexFile, IndexInfo
@@ -105,9 +105,8 @@ class Maintenance:
 
     def _is_built(self, segment: SealedSegment, index: IndexInfo) -> bool:
         """Whether the segment gets an index file at all, rather than an exact scan."""
-        field = segment.schema.by_id(index.field)
         enough = segment.num_rows >= self._collection.services.settings.jobs.index_min_rows
-        return enough and INDEX_KINDS[index.kind].builds(field.type)
+        return enough and is_built(segment.schema.by_id(index.field), index)
 
     def _build_one(self) -> bool:
         for segment, index in self._missing():
@@ -123,19 +122,38 @@ class Maintenance:
 
     def _build(self, segment: SealedSegment, index: IndexInfo) -> None:
         begun = time.perf_counter()
-        kind, field = INDEX_KINDS[index.kind], segment.schema.by_id(index.field)
-        if kind.build is None or index.metric is None:
-            raise ElanusError(f"index type {kind.name} builds nothing over {field.type.label}")
-        built = kind.build(segment.vectors(field), field.type, index.metric, build_params(index))
-        files = self._save(segment, index, built)
-        file = IndexFile(index.id, field.id, kind.name, kind.version, segment.num_rows, files)
+        kind = INDEX_KINDS[index.kind]
+        files = self._save(segment, index, self._built(segment, index))
+        file = IndexFile(
+            index=index.id,
+            field=index.field,
+            kind=kind.name,
+            version=kind.version,
+            rows=segment.num_rows,
+            files=files,
+            name=index.name,
+            json_path=index.json_path,
+        )
         self._collection.add_index_file(segment.id, file)
         log.info(
             "index built: collection=%s index=%s kind=%s rows=%d seconds=%.2f",
             self._collection.id, index.name, kind.name, segment.num_rows, time.perf_counter() - begun,
         )  # fmt: skip
 
-    def _save(self, segment: SealedSegment, index: IndexInfo, built: VectorIndex) -> tuple[FileInfo, ...]:
+    def _built(self, segment: SealedSegment, index: IndexInfo) -> VectorIndex | ScalarIndex:
+        kind, field = INDEX_KINDS[index.kind], segment.schema.by_id(index.field)
+        if kind.build is not None and index.metric is not None:
+            return kind.build(segment.vectors(field), field.type, index.metric, build_params(index))
+        if kind.build_scalar is None:
+            raise ElanusError(f"index type {kind.name} builds nothing over {field.type.label}")
+        operand = indexed_operand(segment.schema, index.field, index.json_path)
+        try:
+            return kind.build_scalar(operand, segment, build_params(index))
+        finally:
+            if segment.partition not in self._collection.manifest.loaded:
+                segment.cool()  # nobody else reads the column that was read for this
+
+    def _save(self, segment: SealedSegment, index: IndexInfo, built: VectorIndex | ScalarIndex) -> tuple[FileInfo, ...]:
         build = self._collection.services.clock.now()
         prefix = f"index/{segment.id}/{index.field}/{build}"
         scratch = Path(tempfile.mkdtemp(prefix="index-", dir=self._collection.services.scratch))

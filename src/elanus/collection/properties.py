@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from elanus._native.time import zone
 from elanus.model.errors import IllegalSchema, InvalidParameter
 from elanus.model.limits import MAX_COLLECTIONS_KEY, TTL_SECONDS_MAX
+from elanus.model.manifest import TIMEZONE, TTL_FIELD
 from elanus.model.params import parse_bool
 from elanus.model.schema import Schema
+from elanus.model.types import DataType
 
 TTL_SECONDS: Final = "collection.ttl.seconds"
-TTL_FIELD: Final = "ttl_field"
-TIMEZONE: Final = "timezone"
 QUERY_MODE: Final = "query_mode"
 LARGE_TOP_K: Final = "large_topk"
 ISOLATION: Final = "partitionkey.isolation"
@@ -46,7 +46,7 @@ def check_collection_properties(properties: Mapping[str, str], schema: Schema) -
     _check_spelling(properties)
     _check_ttl(properties, schema)
     _check_warmup(properties)
-    check_timezone(properties)
+    _check_timezone(properties)
     check_mmap(properties)
     _check_keys(properties, schema)
     check_count(properties, REPLICAS)
@@ -55,21 +55,23 @@ def check_collection_properties(properties: Mapping[str, str], schema: Schema) -
 
 def check_database_properties(properties: Mapping[str, str]) -> None:
     """Raise InvalidParameter for a value that a database can't have."""
-    check_timezone(properties)
+    _check_timezone(properties)
     check_count(properties, MAX_COLLECTIONS_KEY)
     check_count(properties, "database.replica.number")
     _refuse_unavailable(properties)
 
 
-def check_timezone(properties: Mapping[str, str]) -> None:
-    """Raise InvalidParameter when the time zone is none that IANA knows."""
-    zone = properties.get(TIMEZONE)
-    if zone is None:
-        return
+def check_timezone(name: str) -> None:
+    """Raise InvalidParameter when a time zone is none that IANA knows."""
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidParameter(f"unknown or invalid IANA Time Zone ID: {zone}") from None
+        zone(name)
+    except ValueError as error:
+        raise InvalidParameter(str(error)) from None
+
+
+def _check_timezone(properties: Mapping[str, str]) -> None:
+    if TIMEZONE in properties:
+        check_timezone(properties[TIMEZONE])
 
 
 def check_mmap(params: Mapping[str, str]) -> None:
@@ -123,7 +125,8 @@ def _check_ttl(properties: Mapping[str, str], schema: Schema) -> None:
         raise InvalidParameter("collection TTL and ttl field cannot be set at the same time")
     if name not in schema:
         raise InvalidParameter(f"ttl field name {name} not found in schema")
-    raise InvalidParameter(f"ttl field must be timestamptz, field name = {name}")
+    if schema[name].type is not DataType.TIMESTAMPTZ:
+        raise InvalidParameter(f"ttl field must be timestamptz, field name = {name}")
 
 
 def _check_warmup(properties: Mapping[str, str]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from elanus.collection.jobs import Jobs
 from elanus.model.settings import Settings
 from elanus.model.time import Clock
+from elanus.segment.json_columns import JsonCache
 from elanus.storage.store import ObjectStore
 from elanus.storage.wal import Wal
 
@@ -16,7 +17,8 @@ from elanus.storage.wal import Wal
 class Services:
     """The collaborators of a collection; one set a server.
 
-    scratch  a local folder on the store's disk for files that are being made
+    scratch     a local folder on the store's disk for files that are being made
+    json_cache  what filters keep of JSON fields, of all collections
     """
 
     store: ObjectStore
@@ -25,3 +27,4 @@ class Services:
     jobs: Jobs
     settings: Settings
     scratch: Path
+    json_cache: JsonCache = field(default_factory=JsonCache)

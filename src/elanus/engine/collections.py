@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from elanus.catalog.names import CollectionEntry
+from elanus.catalog.names import CollectionEntry, DatabaseEntry
 from elanus.collection.definition import define, same_definition
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
@@ -21,7 +21,7 @@ from elanus.model.errors import (
     StorageFailed,
 )
 from elanus.model.ids import CollectionId, DatabaseId
-from elanus.model.manifest import Manifest
+from elanus.model.manifest import TIMEZONE, Manifest
 from elanus.model.names import check_collection_name
 from elanus.model.schema import Pairs, Schema
 from elanus.model.time import Timestamp
@@ -130,16 +130,16 @@ class TruncateCollection(Command[None]):
 def create_collection(instance: Instance, command: CreateCollection) -> None:
     """Check and number the definition, and make the collection unless it is there already."""
     name = command.collection
+    database = instance.catalog.database(name.database)
     manifest = define(
         name.name,
         command.schema,
         shards=command.shards,
         consistency=command.consistency,
-        properties=command.properties,
+        properties=_with_timezone(command.properties, database),
         num_partitions=command.num_partitions,
         clock=instance.services.clock,
     )
-    instance.catalog.database(name.database)
     with instance.naming(name):
         if instance.catalog.is_alias(*name):
             raise AliasNameConflict(database=name.database, alias=name.name)
@@ -148,6 +148,14 @@ def create_collection(instance: Instance, command: CreateCollection) -> None:
             instance.create(name, manifest)
         elif not same_definition(instance.collection_of(existing).manifest, manifest):
             raise InvalidParameter(f"create duplicate collection with different parameters, collection: {name.name}")
+
+
+def _with_timezone(properties: Pairs, database: DatabaseEntry) -> Pairs:
+    """Return the properties of a new collection: without a time zone of its own it takes over that of its database."""
+    given, inherited = dict(properties), dict(database.properties)
+    if TIMEZONE in given or TIMEZONE not in inherited:
+        return properties
+    return (*properties, (TIMEZONE, inherited[TIMEZONE]))
 
 
 @handles(DropCollection)

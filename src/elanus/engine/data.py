@@ -12,7 +12,7 @@ from elanus.collection.collection import Collection, Flushed
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, pin
+from elanus.engine.reads import expired, living, pin
 from elanus.expr import always_true
 from elanus.ingest.prepare import prepare_insert, prepare_upsert
 from elanus.ingest.route import KEYED
@@ -114,19 +114,19 @@ def delete(instance: Instance, command: Delete) -> Written:
     """Delete the keys that the filter lists, or those of the rows that it selects."""
     collection = instance.collection(command.collection)
     manifest = collection.manifest
-    where = bind_filter(manifest.schema, command.filter, command.values, plan="delete")
-    if where.expression is None or always_true(where.expression):
+    where = bind_filter(manifest, command.filter, command.values, plan="delete")
+    if where.sample is None and (where.expression is None or always_true(where.expression)):
         raise InvalidParameter(f"delete plan can't be empty or always true : {command.filter}")
     partition = _named_partition(manifest, command.partition)
-    if where.keys is not None and partition is None:
+    if where.keys is not None and where.lists_keys and partition is None:
         done = collection.delete(where.keys.unique())
     else:
-        if where.keys is None:
+        if not where.lists_keys:
             check_loaded(manifest, command.collection.name, (command.partition,) if partition else ())
         # What others write between the look and the delete is not what the filter selected.
         keys, seen = _matching_keys(instance, collection, partition, where)
         done = collection.delete(keys, seen)
-    count = done.count if where.keys is None else len(where.keys.unique())
+    count = len(where.keys.unique()) if where.keys is not None and where.lists_keys else done.count
     return Written(pa.array([], type=arrow_type(manifest.schema.primary)), count, done.at)
 
 
@@ -181,6 +181,7 @@ def _matching_keys(
     """Return the primary keys of the visible rows that a filter selects, and for each shard when that was so."""
     partitions = collection.manifest.loaded if partition is None else frozenset((partition,))
     view, at = pin(collection)
+    where = living(instance, collection, where)
     pinned = readers(view, at, where, expired=expired(instance, collection), partitions=partitions)
     primary = collection.manifest.schema.primary
     selected = select_rows(pinned, primary.id, 0, None)

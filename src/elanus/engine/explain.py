@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, pin
+from elanus.engine.reads import expired, living, pin
 from elanus.query.explain import FilterReport, Stopwatch, explain_filter
 from elanus.query.plan import plan_query
 from elanus.query.request import QueryRequest
@@ -27,6 +27,7 @@ def explain(instance: Instance, command: ExplainFilter) -> FilterReport:
     manifest = collection.manifest
     watch = Stopwatch()
     plan = plan_query(manifest, command)
+    plan = replace(plan, where=living(instance, collection, plan.where))
     planning = watch.seconds
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
     view, at = pin(collection, command.consistency)

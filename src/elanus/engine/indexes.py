@@ -9,7 +9,7 @@ from functools import partial
 from elanus.collection.collection import Collection
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
-from elanus.index import INDEX_KINDS, index_field, resolve
+from elanus.index import answered_by, is_built, resolve
 from elanus.model.errors import IndexDuplicates, IndexNotFound, InvalidParameter
 from elanus.model.ids import IndexId
 from elanus.model.manifest import IndexInfo, Manifest
@@ -68,8 +68,7 @@ def create_index(instance: Instance, command: CreateIndex) -> None:
     """Record an index; segments get it in the background. Asking again has failed builds tried again."""
     with instance.changing(command.collection) as collection:
         manifest = collection.manifest
-        field = index_field(manifest.schema, command.field, command.params)
-        wanted = resolve(field, command.name, command.params, manifest.indexes)
+        wanted = resolve(manifest.schema, command.field, command.name, command.params, manifest.indexes)
         if wanted.existing is not None:
             collection.maintenance.retry()
             return
@@ -77,7 +76,7 @@ def create_index(instance: Instance, command: CreateIndex) -> None:
         index = IndexInfo(
             id=IndexId(clock.now()),
             name=wanted.name,
-            field=field.id,
+            field=wanted.field.id,
             kind=wanted.kind,
             metric=wanted.metric,
             params=wanted.params,
@@ -93,7 +92,7 @@ def _wants_files(instance: Instance, collection: Collection, index: IndexInfo) -
     """Whether rows in memory are so many that they deserve the index, which only files have."""
     field = collection.manifest.schema.by_id(index.field)
     growing = sum(segment.num_rows for segment in collection.view.all_growing())
-    return INDEX_KINDS[index.kind].builds(field.type) and growing >= instance.services.settings.jobs.index_min_rows
+    return is_built(field, index) and growing >= instance.services.settings.jobs.index_min_rows
 
 
 @handles(DescribeIndexes)
@@ -119,7 +118,7 @@ def _describe(collection: Collection, manifest: Manifest, index: IndexInfo) -> I
         total_rows=progress.total_rows,
         indexed_rows=progress.indexed_rows,
         fail_reason=progress.fail_reason,
-        answered_by=INDEX_KINDS[index.kind].answered_by(field.type),
+        answered_by=answered_by(field, index),
     )
 
 

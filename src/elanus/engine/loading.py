@@ -27,9 +27,11 @@ def check_load(
     if replicas > 1:
         raise ResourceInsufficient(f"when load {replicas} replica count")
     loaded = _loaded_fields(manifest.schema, fields)
-    if not manifest.indexes:
+    # Vectors of struct arrays take no index yet, so a collection that has no others needs none.
+    if not manifest.indexes and manifest.schema.vectors:
         raise IndexNotFound(collection=name)
-    bare = [field.name for field in loaded if field.type.is_vector and manifest.index_on(field) is None]
+    vectors = (field for field in loaded if field.type.is_vector and not field.struct)
+    bare = [field.name for field in vectors if manifest.index_on(field) is None]
     if bare:
         message = f"there is no vector index on field: [{' '.join(bare)}], please create index firstly"
         raise InvalidParameter(message)
@@ -46,7 +48,7 @@ def _check_groups(groups: Sequence[str], replicas: int) -> None:
 def _loaded_fields(schema: Schema, names: Sequence[str]) -> Sequence[Field]:
     if not names:
         return schema.fields
-    loaded = [schema[name] for name in names]
+    loaded = [field for name in names for field in schema.fields_named(name) or (schema[name],)]
     given = f"load field list [{' '.join(names)}] does not contain"
     for key, what in _keys(schema):
         if key not in loaded:

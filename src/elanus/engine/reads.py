@@ -9,6 +9,8 @@ from elanus.collection.collection import Collection
 from elanus.engine.instance import Instance
 from elanus.model.errors import DeadlineExceeded
 from elanus.model.time import Timestamp, compose, physical_ms
+from elanus.query.expiry import unless_ended
+from elanus.query.plan import Where
 from elanus.query.request import DEFAULT_CONSISTENCY, Consistency
 from elanus.segment.view import View
 
@@ -43,6 +45,11 @@ def _wait_until(unix_ms: int) -> None:
         )
     if missing_s > 0:
         threading.Event().wait(missing_s)
+
+
+def living(instance: Instance, collection: Collection, where: Where) -> Where:
+    """Return a filter that leaves out the rows whose own end, in the collection's TTL field, has come."""
+    return unless_ended(where, collection.manifest, physical_ms(instance.services.clock.now()) * 1000)
 
 
 def expired(instance: Instance, collection: Collection) -> Timestamp:

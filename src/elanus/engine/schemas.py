@@ -22,6 +22,19 @@ class GetSchema(Command[Schema]):
     stamp: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GetTimezone(Command[str]):
+    """Return the time zone of a collection: where instants are that name no offset."""
+
+    collection: CollectionName
+
+
+@handles(GetTimezone)
+def get_timezone(instance: Instance, command: GetTimezone) -> str:
+    """Return the zone that the collection has now."""
+    return instance.collection(command.collection).manifest.timezone
+
+
 @handles(GetSchema)
 def get_schema(instance: Instance, command: GetSchema) -> Schema:
     """Return the schema that the collection has now."""

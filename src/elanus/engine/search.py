@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, pin
+from elanus.engine.reads import expired, living, pin
 from elanus.model.bitset import Bitset
 from elanus.model.columns import arrow_type
 from elanus.model.errors import InvalidParameter
@@ -23,11 +23,13 @@ from elanus.model.types import DataType
 from elanus.query.execute import search_segments
 from elanus.query.fetch import fetch
 from elanus.query.merge import merge
-from elanus.query.plan import Where, check_queries, plan_query, plan_search, search_key
+from elanus.query.plan import Where, check_queries, plan_query, plan_search, search_key, where_keys
 from elanus.query.readers import readers
 from elanus.query.request import (
     Consistency,
+    Output,
     OutputColumn,
+    OutputStruct,
     Queries,
     QueryRequest,
     QueryResult,
@@ -37,7 +39,17 @@ from elanus.query.request import (
 from elanus.query.select import count_rows, select_rows
 from elanus.segment.base import SegmentReader
 
-__all__ = ["Consistency", "OutputColumn", "Queries", "Query", "QueryResult", "Search", "SearchResult"]
+__all__ = [
+    "Consistency",
+    "Output",
+    "OutputColumn",
+    "OutputStruct",
+    "Queries",
+    "Query",
+    "QueryResult",
+    "Search",
+    "SearchResult",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +77,14 @@ def search(instance: Instance, command: Search) -> SearchResult:
     gone = expired(instance, collection)
     queries = command.queries
     if queries is None:
-        stored = readers(view, at, Where(keys=command.ids), expired=gone, partitions=manifest.loaded)
+        asked = Where() if command.ids is None else where_keys(manifest.schema, command.ids)
+        stored = readers(view, at, living(instance, collection, asked), expired=gone, partitions=manifest.loaded)
         queries = _stored_vectors(stored, manifest.schema, plan.field, command.ids)
     check_queries(queries, plan.field)
     pinned = readers(
         view,
         at,
-        plan.where,
+        living(instance, collection, plan.where),
         expired=gone,
         partitions=partitions,
         ignore_growing=plan.ignore_growing,
@@ -90,6 +103,7 @@ def search(instance: Instance, command: Search) -> SearchResult:
         fields=plan.output.names,
         at=max(at),
         round_decimal=command.round_decimal,
+        timezone=command.timezone or manifest.timezone,
     )
 
 
@@ -104,7 +118,7 @@ def query(instance: Instance, command: Query) -> QueryResult:
     pinned = readers(
         view,
         at,
-        plan.where,
+        living(instance, collection, plan.where),
         expired=expired(instance, collection),
         partitions=partitions,
         ignore_growing=plan.ignore_growing,
@@ -116,7 +130,14 @@ def query(instance: Instance, command: Query) -> QueryResult:
     batch = fetch(selected.segments, selected.parts, selected.rows, plan.output.fields)
     if batch.num_bytes > RESULT_BYTES:
         raise InvalidParameter(f"query results exceed the maxOutputSize Limit {RESULT_BYTES}, got {batch.num_bytes}")
-    return QueryResult(plan.output.columns(batch), plan.output.names, primary, batch.num_rows, max(at))
+    return QueryResult(
+        columns=plan.output.columns(batch),
+        fields=plan.output.names,
+        primary=primary,
+        num_rows=batch.num_rows,
+        at=max(at),
+        timezone=command.timezone or manifest.timezone,
+    )
 
 
 # --- search by primary key ---

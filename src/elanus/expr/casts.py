@@ -27,9 +27,16 @@ def type_of(value: Value) -> DataType:
 
 def family(kind: DataType) -> str:
     """Return the family whose members compare with each other; empty for types that compare with nothing."""
-    if kind.is_numeric:
-        return "number"
-    return {DataType.BOOL: "bool", DataType.VARCHAR: "text", DataType.JSON: "json"}.get(kind, "")
+    return _FAMILIES.get(kind, "")
+
+
+_FAMILIES: Mapping[DataType, str] = {
+    **{kind: "number" for kind in DataType if kind.is_numeric},
+    DataType.BOOL: "bool",
+    DataType.VARCHAR: "text",
+    DataType.JSON: "json",
+    DataType.TIMESTAMPTZ: "instant",
+}
 
 
 def show(value: Value) -> str:
@@ -84,12 +91,20 @@ _CASTS: Mapping[DataType, Callable[[Value], Value | None]] = {
 }
 
 
+def takes_constants(kind: DataType) -> bool:
+    """Whether there are constants of a type as they are written."""
+    return kind in _CASTS
+
+
 def cast(value: Value, kind: DataType) -> Value:
     """Return a constant as a value of ``kind``: integers become doubles, a FLOAT's constant is narrowed to float32.
 
     An integer need not fit a narrow integer type: comparison happens in int64.
     """
-    converted = _CASTS[kind](value) if kind in _CASTS else None
+    if type(value) in _UNCHANGED.get(kind, ()):
+        return value
+    convert = _CASTS.get(kind)
+    converted = convert(value) if convert else None
     if converted is None:
         raise FilterError(f"cannot cast value to {kind.label}, value: {show(value)}")
     return converted
@@ -120,10 +135,16 @@ _UNCHANGED: Mapping[DataType, set[type]] = {
 }
 
 
+_COMPARABLE: Mapping[DataType, tuple[type, ...]] = {
+    **{kind: (int, float) for kind in DataType if kind.is_numeric},
+    DataType.BOOL: (bool,),
+    DataType.VARCHAR: (str,),
+    DataType.JSON: (bool, int, float, str, tuple),
+}
+
+
 def check_comparable(operand: Operand, value: Value) -> None:
     """Refuse a constant of a family that the operand does not compare with."""
     kind = operand.type
-    if kind is DataType.JSON:
-        return
-    if not family(kind) or family(kind) != family(type_of(value)):
+    if type(value) not in _COMPARABLE.get(kind, ()):
         raise FilterError(f"comparisons between {kind.label} and {type_of(value).label} are not supported")

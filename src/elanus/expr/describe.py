@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from functools import singledispatch
 from typing import Final
 
+import pyarrow as pa
+
+from elanus._native.time import UTC, zone
 from elanus.expr.bound import (
     Always,
     And,
@@ -20,16 +25,27 @@ from elanus.expr.bound import (
     Exists,
     In,
     IsNull,
+    IsValidGeometry,
+    ItemRef,
     JsonRef,
     LengthOf,
+    ListRef,
     Match,
     Matching,
     Operand,
     Or,
+    PhraseMatch,
+    Relation,
+    Shifted,
+    Spatial,
     Step,
+    StructMatch,
+    TextMatch,
     Value,
 )
-from elanus.model.schema import Schema
+from elanus.model.geometry import wkt_from_wkb
+from elanus.model.schema import Schema, sub_field_name
+from elanus.model.types import DataType
 
 SHOWN_VALUES: Final = 8
 """Values of a list that are written out; the others are counted."""
@@ -78,19 +94,20 @@ def _inner(node: BoundExpr, schema: Schema) -> str:
 @_text.register
 def _compare(leaf: Compare, schema: Schema) -> str:
     op = _NEGATED[leaf.op] if leaf.negated else leaf.op
-    return f"{name(leaf.operand, schema)} {op} {literal(leaf.value)}"
+    return f"{name(leaf.operand, schema)} {op} {_value(leaf.operand, leaf.value)}"
 
 
 @_text.register
 def _between(leaf: Between, schema: Schema) -> str:
     low, high = ("<=" if inclusive else "<" for inclusive in (leaf.low_inclusive, leaf.high_inclusive))
-    text = f"{literal(leaf.low)} {low} {name(leaf.operand, schema)} {high} {literal(leaf.high)}"
+    least, most = (_value(leaf.operand, bound) for bound in (leaf.low, leaf.high))
+    text = f"{least} {low} {name(leaf.operand, schema)} {high} {most}"
     return f"not ({text})" if leaf.negated else text
 
 
 @_text.register
 def _in(leaf: In, schema: Schema) -> str:
-    return f"{name(leaf.operand, schema)} {'not in' if leaf.negated else 'in'} {literal(leaf.values)}"
+    return f"{name(leaf.operand, schema)} {'not in' if leaf.negated else 'in'} {_value(leaf.operand, leaf.values)}"
 
 
 @_text.register
@@ -106,23 +123,68 @@ def _columns(leaf: ColumnsCompare, schema: Schema) -> str:
 
 @_text.register
 def _match(leaf: Match, schema: Schema) -> str:
-    text = f"{name(leaf.operand, schema)} {_MATCHES[leaf.matching].format(leaf.pattern)}"
-    if not leaf.negated:
-        return text
-    return text.replace("=~", "!~", 1) if leaf.matching is Matching.REGEX else f"not {text}"
+    operand = name(leaf.operand, schema)
+    if leaf.matching is Matching.REGEX:
+        return f"{operand} {'!~' if leaf.negated else '=~'} {_regex(leaf.pattern)}"
+    before, after = _WILDCARDS[leaf.matching]
+    pattern = leaf.pattern if leaf.matching is Matching.LIKE else _WILDCARD.sub(r"\\\g<0>", leaf.pattern)
+    return f"{'not ' * leaf.negated}{operand} like {literal(f'{before}{pattern}{after}')}"
 
 
-_MATCHES: Final = {
-    Matching.PREFIX: 'like "{}%"',
-    Matching.SUFFIX: 'like "%{}"',
-    Matching.CONTAINS: 'like "%{}%"',
-    Matching.REGEX: '=~ r"{}"',
+def _regex(pattern: str) -> str:
+    """Return a pattern without escapes where it can be written so."""
+    plain = not _UNRAW.search(pattern)
+    return f'r"{_cut(pattern)}"' if plain else literal(pattern)
+
+
+_WILDCARDS: Final = {
+    Matching.PREFIX: ("", "%"),
+    Matching.SUFFIX: ("%", ""),
+    Matching.CONTAINS: ("%", "%"),
+    Matching.LIKE: ("", ""),
 }
+_WILDCARD: Final = re.compile(r"[%_\\]")
+_UNRAW: Final = re.compile(r'["\r\n]|\\\Z')
+
+
+@_text.register
+def _spatial(leaf: Spatial, schema: Schema) -> str:
+    distance = f", {leaf.distance!r}".removesuffix(".0") if leaf.relation is Relation.DWITHIN else ""
+    geometry = wkt_from_wkb(pa.array([leaf.geometry], type=pa.large_binary()))[0].as_py()
+    call = f"st_{leaf.relation.value}({name(leaf.operand, schema)}, {literal(geometry)}{distance})"
+    return f"{'not ' * leaf.negated}{call}"
+
+
+@_text.register
+def _valid(leaf: IsValidGeometry, schema: Schema) -> str:
+    return f"{'not ' * leaf.negated}st_isvalid({name(leaf.operand, schema)})"
 
 
 @_text.register
 def _null(leaf: IsNull, schema: Schema) -> str:
-    return f"{schema.by_id(leaf.field_id).name} is {'not ' * leaf.negated}null"
+    field = schema.by_id(leaf.field_id)
+    return f"{field.struct or field.name} is {'not ' * leaf.negated}null"
+
+
+@_text.register
+def _text_match(leaf: TextMatch, schema: Schema) -> str:
+    call = "text_match_fuzzy" if leaf.max_edits else "text_match"
+    options = f", minimum_should_match={leaf.minimum}" * (leaf.minimum > 1)
+    options += f", max_edit_distance={leaf.max_edits}" * (leaf.max_edits > 0)
+    return f"{'not ' * leaf.negated}{call}({name(leaf.operand, schema)}, {literal(leaf.query)}{options})"
+
+
+@_text.register
+def _phrase_match(leaf: PhraseMatch, schema: Schema) -> str:
+    slop = f", {leaf.slop}" * (leaf.slop > 0)
+    return f"{'not ' * leaf.negated}phrase_match({name(leaf.operand, schema)}, {literal(leaf.query)}{slop})"
+
+
+@_text.register
+def _structs(leaf: StructMatch, schema: Schema) -> str:
+    threshold = f", threshold={leaf.threshold}" if leaf.quantifier.takes_threshold else ""
+    struct = schema.by_id(leaf.sub_field).struct
+    return f"{'not ' * leaf.negated}{leaf.quantifier.value}({struct}, {_text(leaf.predicate, schema)}{threshold})"
 
 
 @_text.register
@@ -150,20 +212,49 @@ def _column_name(operand: Operand, schema: Schema) -> str:
 
 
 @name.register
+def _list_name(operand: ListRef, schema: Schema) -> str:
+    field = schema.by_id(operand.field_id)
+    return field.struct if operand.type is DataType.ARRAY_OF_STRUCT else field.name
+
+
+@name.register
+def _item_name(operand: ItemRef, schema: Schema) -> str:
+    return f"$[{schema.by_id(operand.field_id).sub_name}]"
+
+
+@name.register
 def _json_name(operand: JsonRef, schema: Schema) -> str:
     field, path = schema.by_id(operand.field_id), operand.path
-    if field.is_dynamic and path and str(path[0]).isidentifier() and path[0] not in schema:
+    if field.is_dynamic and path and _is_name(path[0]) and path[0] not in schema:
         return f"{path[0]}{_steps(path[1:])}"
     return f"{field.name}{_steps(path)}"
 
 
+def _is_name(step: Step) -> bool:
+    """Whether a key of the dynamic field can be written like a field."""
+    return isinstance(step, str) and _NAME.fullmatch(step) is not None and step.lower() not in _WORDS
+
+
+_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_WORDS: Final = frozenset(
+    ("and", "or", "not", "in", "is", "like", "exists", "true", "false", "null", "iso", "interval")
+)
+
+
 def _steps(path: tuple[Step, ...]) -> str:
-    return "".join(f"[{literal(step)}]" for step in path)
+    return "".join(f"[{step}]" if isinstance(step, int) else f'["{_key(step)}"]' for step in path)
+
+
+def _key(step: str) -> str:
+    """Return a key between quotes; there code points are the only escapes."""
+    return _UNQUOTED.sub(lambda found: f"\\u{ord(found[0]):04x}", _cut(step))
 
 
 @name.register
 def _element_name(operand: ElementRef, schema: Schema) -> str:
-    return f"{schema.by_id(operand.field_id).name}[{operand.index}]"
+    field = schema.by_id(operand.field_id)
+    place = f"{field.struct or field.name}[{operand.index}]"
+    return sub_field_name(place, field.sub_name) if field.struct else place
 
 
 @name.register
@@ -172,20 +263,55 @@ def _length_name(operand: LengthOf, schema: Schema) -> str:
 
 
 @name.register
+def _shifted_name(operand: Shifted, schema: Schema) -> str:
+    sign = "-" if operand.months < 0 else "+"
+    return f'{name(operand.operand, schema)} {sign} INTERVAL "P{abs(operand.months)}M"'
+
+
+@name.register
 def _arithmetic_name(operand: Arithmetic, schema: Schema) -> str:
-    return f"{name(operand.operand, schema)} {operand.op} {literal(operand.constant)}"
+    text = f"{name(operand.operand, schema)} {operand.op} {literal(operand.constant)}"
+    # Comparisons bind tighter than these.
+    return f"({text})" if operand.op in "&|^" else text
 
 
 # --- constants ---
+
+
+def _value(operand: Operand, value: Value) -> str:
+    """Return what an operand is compared with; instants as texts."""
+    if operand.type is not DataType.TIMESTAMPTZ:
+        return literal(value)
+    if isinstance(value, tuple):
+        shown = [_value(operand, item) for item in value[:SHOWN_VALUES]]
+        return _listed(shown, len(value) - len(shown))
+    return f'ISO "{zone(UTC).format_text(int(value))}"'
+
+
+def _listed(shown: list[str], more: int) -> str:
+    return f"[{', '.join(shown + ([f'... {more:,} more'] if more else []))}]"
 
 
 def literal(value: Value) -> str:
     """Return a constant as text, shortened when it is long."""
     if isinstance(value, tuple):
         shown = [literal(item) for item in value[:SHOWN_VALUES]]
-        more = len(value) - len(shown)
-        return f"[{', '.join(shown + ([f'... {more:,} more'] if more else []))}]"
+        return _listed(shown, len(value) - len(shown))
     if isinstance(value, str):
-        cut = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}..."
-        return '"' + cut.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        return f'"{_UNQUOTED.sub(_escaped, _cut(value))}"'
+    if value in (math.inf, -math.inf):
+        # What a constant of a FLOAT becomes that is beyond its range, as all of these are.
+        return "1e308" if value > 0 else "-1e308"
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[0], f"\\u{ord(found[0]):04x}")
+
+
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNQUOTED: Final = re.compile(r'["\\\x00-\x1f]')

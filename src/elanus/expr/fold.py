@@ -1,13 +1,12 @@
-"""What can be worked out before any row is read: constants, and the shape of AND and OR."""
+"""Arithmetic and comparison of constants, worked out before any row is read."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
-from elanus.expr.bound import Always, And, BoundExpr, Compare, In, Leaf, Or, Value
+from elanus.expr.bound import Value
 from elanus.expr.casts import family, type_of
 from elanus.expr.literals import INT64_MIN
 from elanus.expr.syntax import FilterError
@@ -110,72 +109,3 @@ _DOUBLE: Mapping[str, Callable[[float, float], float]] = {
     "/": operator.truediv,
     "**": _power,
 }
-
-
-def conjunction(items: Iterable[BoundExpr]) -> BoundExpr:
-    """Return AND of the items: flat, without constants, ``!=`` and ``not in`` of one operand merged."""
-    return _combine(And, items, neutral=True)
-
-
-def disjunction(items: Iterable[BoundExpr]) -> BoundExpr:
-    """Return OR of the items: flat, without constants, ``==`` and ``in`` of one operand merged."""
-    return _combine(Or, items, neutral=False)
-
-
-def _combine(shape: type[And | Or], items: Iterable[BoundExpr], *, neutral: bool) -> BoundExpr:
-    flat: list[BoundExpr] = []
-    for item in items:
-        if isinstance(item, Always):
-            if item.value is not neutral:
-                return item
-        elif isinstance(item, shape):
-            flat.extend(item.items)
-        else:
-            flat.append(item)
-    merged = _merge_equalities(flat, negated=neutral)
-    if not merged:
-        return Always(neutral)
-    return merged[0] if len(merged) == 1 else shape(tuple(merged))
-
-
-def _merge_equalities(items: Sequence[BoundExpr], *, negated: bool) -> list[BoundExpr]:
-    """Join equalities with the same operand into one ``In`` at the place of the first.
-
-    Only constants of the same types: for JSON they pick the reader, and a row that it cannot read is UNKNOWN.
-    """
-    groups: dict[object, list[Leaf]] = {}
-    for item in items:
-        key = _equality_key(item, negated=negated)
-        if key is not None:
-            groups.setdefault(key, []).append(item)  # type: ignore[arg-type]
-    if all(len(group) == 1 for group in groups.values()):
-        return list(items)
-    merged: list[BoundExpr] = []
-    for item in items:
-        key = _equality_key(item, negated=negated)
-        group = groups.get(key, [])
-        if len(group) < 2:
-            merged.append(item)
-        elif group[0] is item:
-            merged.append(_union(group))
-    return merged
-
-
-def _equality_key(item: BoundExpr, *, negated: bool) -> object | None:
-    if isinstance(item, Compare) and item.op == "==" and item.negated is negated:
-        values: tuple[Value, ...] = (item.value,)
-    elif isinstance(item, In) and item.negated is negated and item.values:
-        values = item.values
-    else:
-        return None
-    types = frozenset(map(type, values))
-    return None if tuple in types else (item.operand, types)
-
-
-def _union(group: Sequence[Leaf]) -> In:
-    values: list[Value] = []
-    for leaf in group:
-        values.extend(leaf.values if isinstance(leaf, In) else (leaf.value,))  # type: ignore[attr-defined]
-    first = group[0]
-    template = In(first.operand, (), negated=first.negated)  # type: ignore[attr-defined]
-    return replace(template, values=tuple(values))

@@ -1,90 +1,118 @@
 """Text to tokens, in one pass of one regular expression.
 
-Long lists of plain integers or strings come as one token: an ``in`` of a hundred thousand values costs two scans of its
-text, not a token for each value and comma.
+A token is its text and nothing more: its first character says what kind it is, and where it stands is worked out anew
+for the one token that an error speaks of. Lists of plain constants come as one token: an ``in`` of a hundred thousand
+values costs two scans of its text, not a token for each value and comma.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from typing import NamedTuple
+import string
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
 
-from elanus.expr.literals import INT64_MAX, INT64_MIN
-from elanus.expr.syntax import FilterError, refused_at
+from elanus.expr import literals
+from elanus.expr.literals import INT64_MAX, INT64_MIN, Scalar
+from elanus.expr.syntax import FilterError, refused_at, too_many
+from elanus.model import limits
 
-INT, FLOAT, STRING, RAW, WORD, INTS, STRINGS, OP, NULL_TEST, END = (
-    "INT", "FLOAT", "STRING", "RAW", "WORD", "INTS", "STRINGS", "OP", "NULL_TEST", "END"
-)  # fmt: skip
+TOKENS_A_TERM: Final = 8
+"""Signs and brackets around a term count as well, though there is no limit of their own."""
+END: Final = ""
+"""The token behind the last one."""
+QUOTES: Final = ('"', "'")
 
-_S = r"[ \t\r\n]*+"
-_DOUBLE = r'"(?:[^"\\\r\n]++|\\[^\r\n])*+"'
-_SINGLE = r"'(?:[^'\\\r\n]++|\\[^\r\n])*+'"
-_QUOTED = rf"(?:{_DOUBLE}|{_SINGLE})"
-_DECIMAL = r"-?(?:0(?![0-9xXbB.eE])|[1-9][0-9]{0,18}+(?![0-9.eE]))"
-_PLAIN_STRING = r"""(?:"[^"\\\r\n]*+"|'[^'\\\r\n]*+')"""
-
-_TOKEN = re.compile(
-    rf"""
-    (?P<SPACE>[ \t\r\n]++)
-  | (?P<NULL_TEST>(?i:is[ \t\r\n]++(?:not[ \t\r\n]++)?null)(?![A-Za-z0-9_]))
-  | (?P<RAW>[rR]{_QUOTED})
-  | (?P<STRING>(?:u8|[uUL])?{_QUOTED})
-  | (?P<WORD>[A-Za-z_][A-Za-z0-9_]*+ | \$meta(?![A-Za-z0-9_]))
-  | (?P<FLOAT>0[xX](?:[0-9a-fA-F]++\.?[0-9a-fA-F]*+|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++
-        | (?:[0-9]++\.[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?
-        | [0-9]++[eE][+-]?[0-9]++)
-  | (?P<INT>0[xX][0-9a-fA-F]++ | 0[bB][01]++ | 0[0-7]*+ | [1-9][0-9]*+)
-  | (?P<INTS>\[{_S}{_DECIMAL}{_S},(?:{_S}{_DECIMAL}{_S},)*+{_S}(?:{_DECIMAL}{_S})?\])
-  | (?P<STRINGS>\[{_S}{_PLAIN_STRING}{_S},(?:{_S}{_PLAIN_STRING}{_S},)*+{_S}(?:{_PLAIN_STRING}{_S})?\])
-  | (?P<OP>\*\*|<<|>>|<=|>=|==|!=|=~|!~|&&|\|\||[-+*/%&|^~!<>=()\[\]{{}},$])
-  | (?P<BAD>.)
-    """,
-    re.VERBOSE | re.DOTALL,
+_SPACE = r"[ \t\r\n]*+"
+_NULL_TEST = r"(?i:is[ \t\r\n]++(?:not[ \t\r\n]++)?null)(?![A-Za-z0-9_])"
+_QUOTED = r"""(?:"(?:[^"\\\r\n]++|\\[^\r\n])*+"|'(?:[^'\\\r\n]++|\\[^\r\n])*+')"""
+_STRING = rf"(?:u8|[rRuUL])?{_QUOTED}"
+_WORD = r"[A-Za-z_][A-Za-z0-9_]*+|\$meta(?![A-Za-z0-9_])"
+_FLOAT = (
+    r"0[xX](?:[0-9a-fA-F]++\.?[0-9a-fA-F]*+|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++"
+    r"|(?:[0-9]++\.[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?"
+    r"|[0-9]++[eE][+-]?[0-9]++"
 )
+_INT = r"0[xX][0-9a-fA-F]++|0[bB][01]++|0[0-7]*+|[1-9][0-9]*+"
+_OPERATORS = r"\*\*|<<|>>|<=|>=|==|!=|=~|!~|&&|\|\||[-+*/%&|^~!<>=()\[\]{},$]"
+
+_PLAIN_NUMBER = r"-?(?:0|[1-9][0-9]{0,18}+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![0-9A-Za-z_.])"
+_PLAIN = rf"""{_SPACE}(?:{_PLAIN_NUMBER}|"[^"\\\r\n]*+"|'[^'\\\r\n]*+'){_SPACE}"""
+_LIST = rf"\[{_PLAIN},(?:{_PLAIN},)*+(?:{_PLAIN})?{_SPACE}\]"
+
+_TOKEN = re.compile(rf"{_SPACE}({_NULL_TEST}|{_STRING}|{_WORD}|{_FLOAT}|{_INT}|{_LIST}|{_OPERATORS}|.|\Z)", re.DOTALL)
+_PLAIN_ITEM = re.compile(rf"""({_PLAIN_NUMBER})|"([^"]*)"|'([^']*)'""")
+_SINGLES = frozenset(string.ascii_letters + string.digits + "_-+*/%&|^~!<>=()[]{},$")
 
 
-class Token(NamedTuple):
-    """kind, the text as written, and where it starts."""
+def tokenize(text: str) -> list[str]:
+    """Return the tokens of a filter and ``END``; a character that starts no token is one of its own.
 
-    kind: str
-    text: str
-    position: int
-
-
-def tokenize(text: str) -> list[Token]:
-    """Return the tokens of a filter, the last one of kind ``END``.
-
-    raises  FilterError with line and column at the first character that starts no token
+    raises  FilterError for far more tokens than ``FILTER_NODES`` terms can have, before they fill the memory
     """
-    tokens = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        if kind == "SPACE":
-            continue
-        if kind is None or kind == "BAD":
-            raise refused_at(text, match.start(), f"token recognition error at: {match[0]!r}")
-        tokens.append(Token(kind, match[0], match.start()))
-    tokens.append(Token(END, "<EOF>", len(text)))
+    most = TOKENS_A_TERM * limits.FILTER_NODES
+    if len(text) <= most:
+        return _TOKEN.findall(text)
+    tokens = [match[1] for match in islice(_TOKEN.finditer(text), most + 1)]
+    if len(tokens) > most:
+        raise FilterError(too_many())
     return tokens
 
 
-_STRING_BODY = re.compile(r"""\"([^\"]*)\"|'([^']*)'""")
+def mismatched(text: str, tokens: Sequence[str], index: int, expected: str) -> FilterError:
+    """Return the error of the token at ``index``, with line and column of where it starts."""
+    token = tokens[index]
+    if len(token) == 1 and token not in _SINGLES:
+        return refused_at(text, _position(text, index), f"token recognition error at: {token!r}")
+    shown = (token if len(token) <= 40 else token[:40] + "...") or "<EOF>"
+    return refused_at(text, _position(text, index), f"mismatched input '{shown}' expecting {expected}")
 
 
-def integers(token: Token) -> tuple[int, ...]:
-    """Return the values of an ``INTS`` token; FilterError when one is beyond int64."""
-    values = tuple(map(int, token.text[1:-1].rstrip(" \t\r\n,").split(",")))
-    if max(values) > INT64_MAX or min(values) < INT64_MIN:
-        raise FilterError(f"int64 overflow: {max(values, key=abs)}")
+def _position(text: str, index: int) -> int:
+    for number, match in enumerate(_TOKEN.finditer(text)):
+        if number == index:
+            return match.start(1)
+    return len(text)
+
+
+def body(token: str) -> str:
+    """Return what stands between the quotes of a string."""
+    quote = token[-1]
+    return token[token.index(quote) + 1 : -1]
+
+
+def is_raw(token: str) -> bool:
+    """Whether a string takes backslashes as they are."""
+    return token[0] in "rR"
+
+
+def constants(token: str) -> tuple[Scalar, ...]:
+    """Return the values of a list of plain constants; FilterError when a number is beyond its type, or for too many."""
+    items = token[1:-1].rstrip(" \t\r\n,")
+    most = limits.FILTER_NODES
+    if items.count(",") >= most and sum(1 for _ in islice(_PLAIN_ITEM.finditer(items), most + 1)) > most:
+        raise FilterError(too_many())
+    values = _values(items)
+    types = set(map(type, values))
+    if int in types:
+        numbers = values if types == {int} else [value for value in values if type(value) is int]
+        for outermost in (min(numbers), max(numbers)):
+            if not INT64_MIN <= outermost <= INT64_MAX:  # type: ignore[operator]  # integers alone
+                raise FilterError(f"int64 overflow: {outermost}")
+    if float in types and (math.inf in values or -math.inf in values):
+        raise FilterError("a floating-point literal of the list is beyond the range of doubles")
+    return tuple(values)
+
+
+def _values(items: str) -> list[Scalar]:
+    """Read plain constants; with one kind of quotes, and no escapes, they are JSON's."""
+    if "'" in items:
+        if '"' in items:
+            found = _PLAIN_ITEM.findall(items)
+            return [literals.number(number) if number else double or single for number, double, single in found]
+        items = items.replace("'", '"')
+    values: list[Scalar] = json.loads(f"[{items}]", strict=False)
     return values
-
-
-def strings(token: Token) -> tuple[str, ...]:
-    """Return the values of a ``STRINGS`` token."""
-    return tuple(double or single for double, single in _STRING_BODY.findall(token.text))
-
-
-def body(token: Token) -> str:
-    """Return what stands between the quotes of a ``STRING`` or ``RAW`` token."""
-    start = min(position for position in (token.text.find('"'), token.text.find("'")) if position >= 0)
-    return token.text[start + 1 : -1]

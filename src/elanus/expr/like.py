@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
+from typing import Final
 
 from elanus.expr.bound import BoundExpr, Compare, Match, Matching, Operand
 from elanus.expr.syntax import FilterError
 
-_ANY_RUN, _ANY_CHARACTER = object(), object()
+LONGEST_SOUGHT: Final = 64
+"""Characters between two runs of a pattern with ``_`` among them, which are tried at every place of a text; a longer
+pattern is left to RE2, whose time doesn't grow with it."""
+
+
+class Wildcard(Enum):
+    """What stands for any text."""
+
+    RUN = "%"
+    CHARACTER = "_"
+
+
+_Part = str | Wildcard
 _SPECIAL = re.compile(r"[^A-Za-z0-9_\u0080-\U0010ffff]")
 
 
 def like(operand: Operand, pattern: str) -> BoundExpr:
-    """Return the predicate of a LIKE pattern: equality, prefix, suffix, contains, else an RE2 pattern.
+    """Return the predicate of a LIKE pattern: equality, prefix, suffix, contains, else the pattern itself.
 
     ``%`` is any run, ``_`` one code point, a backslash takes the next character as it is.
     """
-    parts = _parts(pattern)
-    texts = [part for part in parts if isinstance(part, str)]
-    if _ANY_CHARACTER in parts or len(texts) > 1:
-        return Match(operand, Matching.REGEX, _regex(parts))
+    split = parts(pattern)
+    texts = [part for part in split if isinstance(part, str)]
+    if Wildcard.CHARACTER in split or len(texts) > 1:
+        if _longest_sought(split) > LONGEST_SOUGHT:
+            return Match(operand, Matching.REGEX, as_regex(pattern))
+        return Match(operand, Matching.LIKE, pattern)
     text = texts[0] if texts else ""
-    if _ANY_RUN not in parts:
+    if Wildcard.RUN not in split:
         return Compare(operand, "==", text)
-    if not texts or parts[0] is not _ANY_RUN:
+    if not texts or split[0] is not Wildcard.RUN:
         return Match(operand, Matching.PREFIX, text)
-    return Match(operand, Matching.CONTAINS if parts[-1] is _ANY_RUN else Matching.SUFFIX, text)
+    return Match(operand, Matching.CONTAINS if split[-1] is Wildcard.RUN else Matching.SUFFIX, text)
 
 
-def _parts(pattern: str) -> list[object]:
-    """Split into literal texts and wildcards; neighbouring texts are joined, neighbouring ``%`` are one."""
-    parts: list[object] = []
+def parts(pattern: str) -> list[_Part]:
+    """Split a pattern into texts and wildcards; neighbouring texts are joined, neighbouring ``%`` are one.
+
+    raises  FilterError for a pattern that ends with its escape character
+    """
+    split: list[_Part] = []
     literal: list[str] = []
     characters = iter(pattern)
     for character in characters:
         if character in "%_":
             if literal:
-                parts.append("".join(literal))
+                split.append("".join(literal))
                 literal = []
-            wildcard = _ANY_RUN if character == "%" else _ANY_CHARACTER
-            if wildcard is _ANY_CHARACTER or not parts or parts[-1] is not _ANY_RUN:
-                parts.append(wildcard)
+            wildcard = Wildcard(character)
+            if wildcard is Wildcard.CHARACTER or not split or split[-1] is not Wildcard.RUN:
+                split.append(wildcard)
         elif character == "\\":
             escaped = next(characters, None)
             if escaped is None:
@@ -49,13 +68,31 @@ def _parts(pattern: str) -> list[object]:
         else:
             literal.append(character)
     if literal:
-        parts.append("".join(literal))
-    return parts
+        split.append("".join(literal))
+    return split
 
 
-def _regex(parts: list[object]) -> str:
-    written = [_quoted(part) if isinstance(part, str) else ".*" if part is _ANY_RUN else "." for part in parts]
+def as_regex(pattern: str) -> str:
+    """Return the RE2 pattern that describes the same texts."""
+    written = [_quoted(part) if isinstance(part, str) else _REGEXES[part] for part in parts(pattern)]
     return rf"(?s)\A{''.join(written)}\z"
+
+
+_REGEXES: Final = {Wildcard.RUN: ".*", Wildcard.CHARACTER: "."}
+
+
+def _longest_sought(split: list[_Part]) -> int:
+    """Return the length of the longest piece between two runs that holds single characters."""
+    longest = length = 0
+    sought = single = False
+    for part in split:
+        if part is Wildcard.RUN:
+            longest = max(longest, length if sought and single else 0)
+            sought, single, length = True, False, 0
+        else:
+            single |= part is Wildcard.CHARACTER
+            length += len(part) if isinstance(part, str) else 1
+    return longest
 
 
 def _quoted(text: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from elanus.expr.syntax import FilterError
+
+Scalar = bool | int | float | str
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -15,6 +18,16 @@ _ESCAPE = re.compile(
 )
 _KEY_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _PLAIN = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, '"': 34, "'": 39}
+
+
+def number(text: str) -> int | float:
+    """Return a numeric literal's value; decimal ones may have a minus in front."""
+    if text.isdecimal() and (len(text) == 1 or text[0] != "0") and len(text) < 19:
+        return int(text)
+    return floating(text) if _FLOATING.search(text) else integer(text)
+
+
+_FLOATING = re.compile(r"^-?[0-9]*[.eE]|[pP]")
 
 
 def integer(text: str) -> int:
@@ -36,11 +49,14 @@ def integer(text: str) -> int:
 
 
 def floating(text: str) -> float:
-    """Return a float literal's value, decimal or hexadecimal."""
+    """Return a float literal's value, decimal or hexadecimal; one beyond the range of doubles is refused."""
     try:
-        return float.fromhex(text) if text[:2] in ("0x", "0X") else float(text)
+        value = float.fromhex(text) if text[:2] in ("0x", "0X") else float(text)
     except (OverflowError, ValueError):
-        raise FilterError(f"invalid floating-point literal: {text[:40]}") from None
+        value = math.inf
+    if math.isinf(value):
+        raise FilterError(f"floating-point literal is beyond the range of doubles: {text[:40]}")
+    return value
 
 
 def string(body: str) -> str:

@@ -1,4 +1,4 @@
-"""Tokens to a tree: operator precedence by binding powers, one handler an operator.
+"""Tokens to a tree: operator precedence by binding powers, one rule an operator.
 
 Chains of ``and`` and ``or`` of any length are one node and no recursion. Everything else may nest ``FILTER_DEPTH``
 deep: the recursion of the parser and the height of the tree are both bounded, so that no later walk can exhaust the
@@ -7,14 +7,17 @@ stack.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from elanus.expr import lexer, literals
-from elanus.expr.lexer import END, FLOAT, INT, INTS, NULL_TEST, OP, RAW, STRING, STRINGS, WORD, Token
+from elanus.expr.lexer import END, QUOTES
+from elanus.expr.literals import Scalar
 from elanus.expr.nodes import (
     Binary,
     Call,
+    Equalities,
     Exists,
     Filter,
     Instant,
@@ -35,26 +38,23 @@ from elanus.expr.nodes import (
     Template,
     Unary,
 )
-from elanus.expr.syntax import FilterError, failure, refused_at
+from elanus.expr.syntax import TOO_DEEP, FilterError, failure, too_many
 from elanus.model import limits
 
 CACHED_CHARACTERS = 16_384
 """Texts up to this length keep their trees; longer ones would fill the memory with lists of values."""
 
-(_OR, _AND, _BIT_OR, _BIT_XOR, _BIT_AND, _EQUAL, _RELATION, _IN, _SHIFT, _SUM, _PRODUCT, _UNARY, _POWER, _MATCH) = (
-    range(1, 15)
-)
+_END, _OR, _AND, _BIT_OR, _BIT_XOR, _BIT_AND, _EQUAL, _RELATION = range(8)
+_IN, _SHIFT, _SUM, _PRODUCT, _UNARY, _POWER, _MATCH, _NULL_TEST = range(8, 16)
 
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_SPELLED = {"&&": "and", "||": "or", "!": "not"}
-_RESERVED = frozenset(word for name in ("and", "or", "in", "like", "not", "exists") for word in (name, name.upper()))
+_DIGITS = frozenset(string.digits)
 
 
 def parse(text: str) -> Filter:
     """Return the tree of a filter; of an empty one the constant true.
 
     raises  InvalidParameter that shows the text and says where reading it failed
-    cost    about 2 us a token; texts up to ``CACHED_CHARACTERS`` are kept (the 1024 last used)
+    cost    about 1 us a token; texts up to ``CACHED_CHARACTERS`` are kept (the 1024 last used)
     """
     return _parse_cached(text) if len(text) <= CACHED_CHARACTERS else _parse(text)
 
@@ -65,6 +65,8 @@ def _parse(text: str) -> Filter:
         return Filter(text, _Parser(text).whole())
     except UnicodeEncodeError:
         raise failure(text, FilterError("the text is not valid UTF-8")) from None
+    except RecursionError:
+        raise failure(text, FilterError(TOO_DEEP)) from None
     except FilterError as error:
         raise failure(text, error) from None
 
@@ -75,184 +77,168 @@ _parse_cached = lru_cache(maxsize=1024)(_parse)
 class _Parser:
     """One text on its way. ``height`` is that of the node built last."""
 
+    __slots__ = ("height", "index", "num_nodes", "text", "tokens")
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = lexer.tokenize(text)
         self.index = 0
         self.height = 0
         self.num_nodes = 0
+        self.count(_num_nodes(self.tokens))
 
     def whole(self) -> Node:
-        if self.tokens[0].kind == END:
+        if self.tokens[0] == END:
             return Literal(True)
         root = self.expression(0, 0)
-        if self.tokens[self.index].kind != END:
+        if self.tokens[self.index] != END:
             raise self.mismatched("<EOF>")
         return root
 
-    def expression(self, power: int, depth: int) -> Node:
-        """Read an operand and every operator behind it that binds tighter than ``power``."""
+    def expression(self, power: int, depth: int, left: Node | None = None) -> Node:
+        """Read an operand (``left``, when it is read already) and every operator behind it tighter than ``power``."""
         if depth > limits.FILTER_DEPTH:
-            raise FilterError(f"the expression nests deeper than {limits.FILTER_DEPTH} levels")
-        token = self.tokens[self.index]
-        self.index += 1
-        self.height = 1
-        self.count(1)
-        left = _PREFIXES.get(token.text if token.kind == OP else token.kind, _Parser.unexpected)(self, token, depth)
-        return self.operators(left, power, depth)
-
-    def operators(self, left: Node, power: int, depth: int) -> Node:
-        """Read the operators behind ``left`` that bind tighter than ``power``."""
+            raise FilterError(TOO_DEEP)
+        tokens = self.tokens
+        if left is None:
+            token = tokens[self.index]
+            self.index += 1
+            self.height = 1
+            if token == "(":
+                left = self.expression(0, depth + 1)
+                self.expect(")")
+            else:
+                left = _OPERANDS.get(token[:1], _Parser.unexpected)(self, token, depth)
         while True:
-            token = self.tokens[self.index]
-            operator = _INFIXES.get(_operator_name(token))
-            if operator is None or operator[0] <= power:
+            operator = _INFIXES.get(tokens[self.index]) or _respelled(tokens[self.index])
+            if operator[0] <= power:
                 return left
             height = self.height
             self.index += 1
-            self.count(1)
-            left = operator[1](self, left, token, depth)
+            left = operator[2](self, left, operator[1], depth)
             self.height = max(height, self.height) + 1
             if self.height > limits.FILTER_DEPTH:
-                raise FilterError(f"the expression nests deeper than {limits.FILTER_DEPTH} levels")
+                raise FilterError(TOO_DEEP)
 
     def count(self, nodes: int) -> None:
         self.num_nodes += nodes
         if self.num_nodes > limits.FILTER_NODES:
-            raise FilterError(f"the expression has more than {limits.FILTER_NODES} terms")
+            raise FilterError(too_many())
 
-    def next_is(self, text: str) -> bool:
-        token = self.tokens[self.index]
-        return token.kind == OP and token.text == text
-
-    def skip(self, text: str) -> bool:
-        if self.next_is(text):
+    def skip(self, token: str) -> bool:
+        if self.tokens[self.index] == token:
             self.index += 1
             return True
         return False
 
-    def expect(self, text: str) -> None:
-        if not self.skip(text):
-            raise self.mismatched(f"'{text}'")
+    def expect(self, token: str) -> None:
+        if not self.skip(token):
+            raise self.mismatched(f"'{token}'")
 
     def mismatched(self, expected: str) -> FilterError:
-        token = self.tokens[self.index]
-        shown = token.text if len(token.text) <= 40 else token.text[:40] + "..."
-        return refused_at(self.text, token.position, f"mismatched input '{shown}' expecting {expected}")
+        return lexer.mismatched(self.text, self.tokens, self.index, expected)
 
-    # --- operands ---
+    # --- operands; each gets its first token, which is read ---
 
-    def unexpected(self, _token: Token, _depth: int) -> Node:
+    def unexpected(self, _token: str, _depth: int) -> Node:
         self.index -= 1
         raise self.mismatched("an operand")
 
-    def int_literal(self, token: Token, _depth: int) -> Node:
-        return Literal(literals.integer(token.text))
+    def number(self, token: str, _depth: int) -> Node:
+        if token == ".":
+            return self.unexpected(token, _depth)
+        return Literal(literals.number(token))
 
-    def float_literal(self, token: Token, _depth: int) -> Node:
-        return Literal(literals.floating(token.text))
+    def string(self, token: str, _depth: int) -> Node:
+        if len(token) == 1:
+            return self.unexpected(token, _depth)
+        return Literal(_string(token))
 
-    def string_literal(self, token: Token, _depth: int) -> Node:
-        return Literal(literals.string(lexer.body(token)))
-
-    def raw_literal(self, token: Token, _depth: int) -> Node:
-        return Literal(lexer.body(token))
-
-    def int_list(self, token: Token, _depth: int) -> Node:
-        values = lexer.integers(token)
-        self.count(len(values))
-        return ScalarList(values)
-
-    def string_list(self, token: Token, _depth: int) -> Node:
-        values = lexer.strings(token)
-        self.count(len(values))
-        return ScalarList(values)
-
-    def list_of(self, _token: Token, depth: int) -> Node:
-        items = self.items("]", depth)
-        return ListOf(items)
-
-    def items(self, closing: str, depth: int) -> tuple[Node, ...]:
-        """Read expressions between commas up to ``closing``; one comma may follow the last."""
+    def listing(self, token: str, depth: int) -> Node:
+        """Read a list; one comma may follow the last element."""
+        if len(token) > 1:
+            values = lexer.constants(token)
+            self.count(len(values))
+            return ScalarList(values)
         items: list[Node] = []
         height = 0
-        while not self.skip(closing):
+        while not self.skip("]"):
             items.append(self.expression(0, depth + 1))
             height = max(height, self.height)
             if not self.skip(","):
-                self.expect(closing)
+                self.expect("]")
                 break
         self.height = height + 1
-        return tuple(items)
+        return ListOf(tuple(items))
 
-    def group(self, _token: Token, depth: int) -> Node:
-        inner = self.expression(0, depth + 1)
-        self.expect(")")
-        return inner
-
-    def template(self, _token: Token, _depth: int) -> Node:
+    def template(self, _token: str, _depth: int) -> Node:
         name = self.word()
         self.expect("}")
         return Template(name)
 
     def word(self) -> str:
         token = self.tokens[self.index]
-        if token.kind != WORD or token.text.startswith("$"):
+        if not _is_word(token):
             raise self.mismatched("an identifier")
         self.index += 1
-        return token.text
+        return token
 
-    def sign(self, token: Token, depth: int) -> Node:
+    def sign(self, token: str, depth: int) -> Node:
         operand = self.expression(_UNARY, depth + 1)
-        if token.text == "-" and isinstance(operand, Literal) and type(operand.value) in (int, float):
+        if token == "-" and type(operand) is Literal and type(operand.value) in (int, float):
             return Literal(-operand.value)  # type: ignore[operator]  # neither a text nor a boolean
         self.height += 1
-        return Unary(token.text, operand)
+        return Unary(token, operand)
 
-    def negation(self, _token: Token, depth: int) -> Node:
+    def bang(self, token: str, depth: int) -> Node:
+        return self.negation(token, depth) if token == "!" else self.unexpected(token, depth)
+
+    def negation(self, _token: str, depth: int) -> Node:
         operand = self.expression(_UNARY, depth + 1)
         if _is_column(operand):
             # NOT binds tighter than comparisons, which leaves no legal reading here: take the one SQL gives.
-            operand = self.operators(operand, _BIT_AND, depth + 1)
+            operand = self.expression(_BIT_AND, depth + 1, operand)
         self.height += 1
         return Unary("not", operand)
 
-    def exists(self, _token: Token, depth: int) -> Node:
+    def exists(self, _token: str, depth: int) -> Node:
         operand = self.expression(_MATCH, depth + 1)
         self.height += 1
         return Exists(operand)
 
-    def element(self, _token: Token, _depth: int) -> Node:
+    def dollar(self, token: str, _depth: int) -> Node:
+        """Read ``$[sub]``, an element's field, or ``$meta``."""
+        if len(token) > 1:
+            return self.path(token)
         self.expect("[")
         sub = self.word()
         self.expect("]")
         return StructPath("", None, sub)
 
-    def named(self, token: Token, depth: int) -> Node:
-        """Read what a word starts: a constant, a prefix operator, a call or a path."""
-        text = token.text
-        if text in _TRUTH:
-            return Literal(_TRUTH[text])
-        lowered = text.lower()
-        prefix = _WORD_PREFIXES.get(lowered)
-        if prefix is not None and (text in _RESERVED or self.starts_operand()):
-            return prefix(self, token, depth)
+    def named(self, token: str, depth: int) -> Node:
+        """Read what a word starts: a string with a prefix, a constant, a prefix operator, a call or a path."""
+        if token[-1] in QUOTES:
+            return Literal(_string(token))
+        reserved = _RESERVED.get(token)
+        if reserved is not None:
+            return reserved(self, token, depth)
         following = self.tokens[self.index]
-        if text in _RESERVED:
+        soft = _SOFT.get(token.lower())
+        if soft is not None and _starts_operand(following):
+            return soft(self, token, depth)
+        if not token.isidentifier():
             return self.unexpected(token, depth)
-        if lowered in _TIMES and following.kind == STRING:
-            self.index += 1
-            return _TIMES[lowered](literals.string(lexer.body(following)))
-        if following.kind == OP and following.text == "(":
-            return self.call(lowered, depth)
-        return self.path(text)
+        return self.call(token.lower(), depth) if following == "(" else self.path(token)
 
-    def starts_operand(self) -> bool:
-        """Whether the next token can only stand behind a prefix operator, never behind a name."""
-        token = self.tokens[self.index]
-        if token.kind == OP:
-            return token.text in ("(", "{", "~")
-        return token.kind in (INT, FLOAT, STRING, RAW) or (token.kind == WORD and _operator_name(token) not in _INFIXES)
+    def truth(self, token: str, _depth: int) -> Node:
+        return Literal(token in ("true", "True", "TRUE"))
+
+    def time(self, token: str, depth: int) -> Node:
+        following = self.tokens[self.index]
+        if not following.endswith(QUOTES) or len(following) == 1 or lexer.is_raw(following):
+            return self.path(token) if following != "(" else self.call(token.lower(), depth)
+        self.index += 1
+        return (Instant if token.lower() == "iso" else Interval)(_string(following))
 
     def call(self, name: str, depth: int) -> Node:
         self.index += 1
@@ -275,34 +261,32 @@ class _Parser:
 
     def option(self) -> str | None:
         """Read ``name =`` in front of an option's value."""
-        name, equals = (
-            self.tokens[self.index : self.index + 2] if self.tokens[self.index].kind == WORD else (None, None)
-        )
-        if name is None or equals is None or equals.text != "=":
+        name = self.tokens[self.index]
+        if not _is_word(name) or self.tokens[self.index + 1] != "=":
             return None
         self.index += 2
-        return name.text.lower()
+        return name.lower()
 
     def path(self, name: str) -> Node:
+        tokens = self.tokens
         steps: list[Step] = []
-        while self.skip("["):
-            token = self.tokens[self.index]
-            if token.kind == WORD:
+        while tokens[self.index] == "[":
+            self.index += 1
+            if _is_word(tokens[self.index]):
                 return self.struct_path(name, steps)
-            steps.append(self.step(token))
+            steps.append(self.step(tokens[self.index]))
             self.index += 1
             self.expect("]")
         return Path(name, tuple(steps))
 
-    def step(self, token: Token) -> Step:
-        if token.kind == INT and token.text.isdecimal() and len(token.text) < 19:
-            return int(token.text)
-        if token.kind not in (STRING, RAW):
+    def step(self, token: str) -> Step:
+        if token[:1] in _DIGITS and token.isdecimal() and len(token) < 19 and (token[0] != "0" or token == "0"):
+            return int(token)
+        if not token.endswith(QUOTES) or len(token) == 1:
             raise self.mismatched("a key in quotes or an index")
-        body = lexer.body(token)
-        key = body if token.kind == RAW else literals.key(body)
+        key = lexer.body(token) if lexer.is_raw(token) else literals.key(lexer.body(token))
         if not key:
-            raise FilterError(f"invalid identifier: {token.text}")
+            raise FilterError(f"invalid identifier: {token}")
         return key
 
     def struct_path(self, name: str, steps: list[Step]) -> Node:
@@ -313,125 +297,207 @@ class _Parser:
             raise FilterError(f'json key must be enclosed in double quotes or single quotes: "{sub}"')
         return StructPath(name, index, sub)
 
-    # --- operators; each gets the operand on its left ---
+    # --- operators; each gets the operand on its left and its own name, and is read ---
 
-    def binary(self, left: Node, token: Token, depth: int) -> Node:
-        return Binary(token.text, left, self.expression(_INFIXES[token.text][0], depth + 1))
+    def binary(self, left: Node, op: str, depth: int) -> Node:
+        return Binary(op, left, self.expression(_INFIXES[op][0], depth + 1))
 
-    def relation(self, left: Node, token: Token, depth: int) -> Node:
+    def relation(self, left: Node, op: str, depth: int) -> Node:
         """Read a comparison, or a chained range when a second one of the same direction follows."""
         middle = self.expression(_RELATION, depth + 1)
         second = self.tokens[self.index]
-        if second.kind != OP or second.text[0] != token.text[0] or second.text not in _RELATIONS:
-            return Binary(token.text, left, middle)
+        if second not in _RELATIONS or second[0] != op[0]:
+            return Binary(op, left, middle)
         self.index += 1
         height = self.height
         right = self.expression(_RELATION, depth + 1)
         self.height = max(height, self.height)
-        first_closed, second_closed = token.text.endswith("="), second.text.endswith("=")
-        if token.text[0] == "<":
+        first_closed, second_closed = op.endswith("="), second.endswith("=")
+        if op[0] == "<":
             return Range(middle, left, right, first_closed, second_closed)
         return Range(middle, right, left, second_closed, first_closed)
 
-    def logic(self, left: Node, token: Token, depth: int) -> Node:
+    def logic(self, left: Node, name: str, depth: int) -> Node:
         """Read a whole chain of one operator."""
-        name = _operator_name(token)
         power = _INFIXES[name][0]
         items = [left]
         height = 0
         while True:
-            items.append(self.expression(power, depth + 1))
+            begun = self.index
+            item = self.expression(power, depth + 1)
             height = max(height, self.height)
-            if _operator_name(self.tokens[self.index]) != name:
+            items.append(self.equalities(item, name, begun) if type(item) is Binary else item)
+            operator = _INFIXES.get(self.tokens[self.index]) or _respelled(self.tokens[self.index])
+            if operator[1] != name:
                 break
             self.index += 1
         self.height = height
         return Logic(name, tuple(items))
 
-    def membership(self, left: Node, _token: Token, depth: int) -> Node:
+    def equalities(self, item: Binary, name: str, begun: int) -> Node:
+        """Read on while the chain repeats an equality, token by token, with other constants of its type."""
+        op = _CHAINED[name]
+        first, tokens, at = item.right, self.tokens, self.index
+        if item.op != op or tokens[at - 2] != op or type(first) is not Literal or type(item.left) is not Path:
+            return item
+        head, width = tokens[begun : at - 1], at - begun + 1
+        values = [first.value]
+        while _SPELLINGS.get(tokens[at]) == name and tokens[at + 1 : at + width - 1] == head:
+            value = _constant(tokens[at + width - 1])
+            if type(value) is not type(first.value) or tokens[at + width] not in _CHAIN_ENDS:
+                break
+            values.append(value)
+            at += width
+        self.index = at
+        return Equalities(item.left, tuple(values), op == "!=") if len(values) > 1 else item
+
+    def membership(self, left: Node, _op: str, depth: int) -> Node:
         return Membership(left, self.expression(_IN, depth + 1), negated=False)
 
-    def negated_membership(self, left: Node, _token: Token, depth: int) -> Node:
-        following = self.tokens[self.index]
-        if following.kind != WORD or following.text.lower() != "in":
+    def negated_membership(self, left: Node, _op: str, depth: int) -> Node:
+        if self.tokens[self.index].lower() != "in":
             raise self.mismatched("'in'")
         self.index += 1
         return Membership(left, self.expression(_IN, depth + 1), negated=True)
 
-    def like(self, left: Node, _token: Token, depth: int) -> Node:
+    def like(self, left: Node, _op: str, depth: int) -> Node:
         return Like(left, self.expression(_MATCH, depth + 1))
 
-    def regex(self, left: Node, token: Token, depth: int) -> Node:
+    def regex(self, left: Node, op: str, depth: int) -> Node:
         """Read a pattern, where backslashes mostly stand for themselves."""
         pattern = self.tokens[self.index]
-        if pattern.kind == STRING:
+        if len(pattern) > 1 and pattern.endswith(QUOTES) and not lexer.is_raw(pattern):
             self.index += 1
             self.height = 1
-            return Regex(left, Literal(literals.regex_string(lexer.body(pattern))), token.text == "!~")
-        return Regex(left, self.expression(_MATCH, depth + 1), token.text == "!~")
+            return Regex(left, Literal(literals.regex_string(lexer.body(pattern))), op == "!~")
+        return Regex(left, self.expression(_MATCH, depth + 1), op == "!~")
 
-    def null_test(self, left: Node, token: Token, _depth: int) -> Node:
-        return NullTest(left, negated="not" in token.text.lower())
+    def null_test(self, left: Node, op: str, _depth: int) -> Node:
+        return NullTest(left, negated=op == "is not null")
+
+    def stop(self, left: Node, _op: str, _depth: int) -> Node:
+        """Never called: nothing binds as loosely as the end."""
+        return left
 
 
-def _operator_name(token: Token) -> str:
-    """The operator that a token may stand for behind an operand; words count in any case."""
-    if token.kind == OP:
-        return _SPELLED.get(token.text, token.text)
-    return token.text.lower() if token.kind == WORD else token.kind
+def _num_nodes(tokens: list[str]) -> int:
+    """Return about how many nodes the tokens make; exact only where the limit is near."""
+    if len(tokens) <= limits.FILTER_NODES:
+        return len(tokens)
+    return sum(token not in _NO_NODES and _SPELLINGS.get(token) is None for token in tokens)
+
+
+def _string(token: str) -> str:
+    body = lexer.body(token)
+    return body if lexer.is_raw(token) else literals.string(body)
+
+
+def _constant(token: str) -> Scalar | None:
+    """Return the constant that a token is, None when it is none."""
+    if token[:1] in _DIGITS:
+        return literals.number(token)
+    return _string(token) if len(token) > 1 and token[0] in QUOTES else None
+
+
+def _starts_operand(token: str) -> bool:
+    """Whether a token can only stand behind a prefix operator, never behind a name."""
+    if token[:1] in _WORD_STARTS:
+        return _respelled(token) is _STOP and token not in _INFIXES
+    return token[:1] in _OPERAND_STARTS
+
+
+def _is_word(token: str) -> bool:
+    """Whether a token is a name; letters beyond ASCII start no token but are one of their own."""
+    return token[:1] in _WORD_STARTS and token.isidentifier()
 
 
 def _is_column(node: Node) -> bool:
-    return isinstance(node, Path) or (isinstance(node, Call) and node.name == "array_length")
+    return isinstance(node, Path | StructPath) or (isinstance(node, Call) and node.name == "array_length")
 
 
+_Operand = Callable[[_Parser, str, int], Node]
+_Operator = tuple[int, str, Callable[[_Parser, Node, str, int], Node]]
+
+_WORD_STARTS = frozenset(string.ascii_letters + "_")
+_OPERAND_STARTS = frozenset(string.digits + ".({~$\"'")
 _RELATIONS = ("<", "<=", ">", ">=")
-_TIMES: Mapping[str, Callable[[str], Node]] = {"iso": Instant, "interval": Interval}
+_CHAINED: Mapping[str, str] = {"or": "==", "and": "!="}
+_NO_NODES = frozenset("()[]{},")
 
-_Prefix = Callable[[_Parser, Token, int], Node]
-_Infix = Callable[[_Parser, Node, Token, int], Node]
-
-_WORD_PREFIXES: Mapping[str, _Prefix] = {"not": _Parser.negation, "exists": _Parser.exists}
-
-_PREFIXES: Mapping[str, _Prefix] = {
-    INT: _Parser.int_literal,
-    FLOAT: _Parser.float_literal,
-    STRING: _Parser.string_literal,
-    RAW: _Parser.raw_literal,
-    WORD: _Parser.named,
-    INTS: _Parser.int_list,
-    STRINGS: _Parser.string_list,
-    "[": _Parser.list_of,
-    "(": _Parser.group,
+_OPERANDS: Mapping[str, _Operand] = {
+    **dict.fromkeys(string.digits + ".", _Parser.number),
+    **dict.fromkeys(QUOTES, _Parser.string),
+    **dict.fromkeys(_WORD_STARTS, _Parser.named),
+    "[": _Parser.listing,
     "{": _Parser.template,
-    "$": _Parser.element,
+    "$": _Parser.dollar,
     "+": _Parser.sign,
     "-": _Parser.sign,
     "~": _Parser.sign,
-    "!": _Parser.negation,
+    "!": _Parser.bang,
 }
 
-_INFIXES: Mapping[str, tuple[int, _Infix]] = {
-    "or": (_OR, _Parser.logic),
-    "and": (_AND, _Parser.logic),
-    "|": (_BIT_OR, _Parser.binary),
-    "^": (_BIT_XOR, _Parser.binary),
-    "&": (_BIT_AND, _Parser.binary),
-    "==": (_EQUAL, _Parser.binary),
-    "!=": (_EQUAL, _Parser.binary),
-    **dict.fromkeys(_RELATIONS, (_RELATION, _Parser.relation)),
-    "in": (_IN, _Parser.membership),
-    "not": (_IN, _Parser.negated_membership),
-    "<<": (_SHIFT, _Parser.binary),
-    ">>": (_SHIFT, _Parser.binary),
-    "+": (_SUM, _Parser.binary),
-    "-": (_SUM, _Parser.binary),
-    "*": (_PRODUCT, _Parser.binary),
-    "/": (_PRODUCT, _Parser.binary),
-    "%": (_PRODUCT, _Parser.binary),
-    "**": (_POWER, _Parser.binary),
-    "like": (_MATCH, _Parser.like),
-    "=~": (_MATCH, _Parser.regex),
-    "!~": (_MATCH, _Parser.regex),
-    NULL_TEST: (_MATCH + 1, _Parser.null_test),
+_SOFT: Mapping[str, _Operand] = {
+    "not": _Parser.negation,
+    "exists": _Parser.exists,
+    "iso": _Parser.time,
+    "interval": _Parser.time,
 }
+"""Words that start an operand where one follows; elsewhere they are names, in whatever case."""
+
+_RESERVED: Mapping[str, _Operand] = {
+    **dict.fromkeys(("true", "True", "TRUE", "false", "False", "FALSE"), _Parser.truth),
+    **dict.fromkeys(("not", "NOT"), _Parser.negation),
+    **dict.fromkeys(("exists", "EXISTS"), _Parser.exists),
+    **dict.fromkeys(("and", "AND", "or", "OR", "in", "IN", "like", "LIKE"), _Parser.unexpected),
+}
+"""Words that are never names."""
+
+_WORD_OPERATORS: Mapping[str, _Operator] = {
+    "or": (_OR, "or", _Parser.logic),
+    "and": (_AND, "and", _Parser.logic),
+    "in": (_IN, "in", _Parser.membership),
+    "not": (_IN, "not", _Parser.negated_membership),
+    "like": (_MATCH, "like", _Parser.like),
+    "is null": (_NULL_TEST, "is null", _Parser.null_test),
+    "is not null": (_NULL_TEST, "is not null", _Parser.null_test),
+}
+
+_STOP: _Operator = (_END, "", _Parser.stop)
+
+_INFIXES: Mapping[str, _Operator] = {
+    **dict.fromkeys((")", "]", ",", "}", END), _STOP),
+    **_WORD_OPERATORS,
+    **{name.upper(): operator for name, operator in _WORD_OPERATORS.items()},
+    "||": _WORD_OPERATORS["or"],
+    "&&": _WORD_OPERATORS["and"],
+    "!": _WORD_OPERATORS["not"],
+    "|": (_BIT_OR, "|", _Parser.binary),
+    "^": (_BIT_XOR, "^", _Parser.binary),
+    "&": (_BIT_AND, "&", _Parser.binary),
+    "==": (_EQUAL, "==", _Parser.binary),
+    "!=": (_EQUAL, "!=", _Parser.binary),
+    **{op: (_RELATION, op, _Parser.relation) for op in _RELATIONS},
+    "<<": (_SHIFT, "<<", _Parser.binary),
+    ">>": (_SHIFT, ">>", _Parser.binary),
+    "+": (_SUM, "+", _Parser.binary),
+    "-": (_SUM, "-", _Parser.binary),
+    "*": (_PRODUCT, "*", _Parser.binary),
+    "/": (_PRODUCT, "/", _Parser.binary),
+    "%": (_PRODUCT, "%", _Parser.binary),
+    "**": (_POWER, "**", _Parser.binary),
+    "=~": (_MATCH, "=~", _Parser.regex),
+    "!~": (_MATCH, "!~", _Parser.regex),
+}
+
+_SPELLINGS: Mapping[str, str] = {
+    spelling: operator[1] for spelling, operator in _INFIXES.items() if operator[1] in _CHAINED
+}
+"""The words and signs of ``and`` and ``or``."""
+
+_CHAIN_ENDS = frozenset((*_SPELLINGS, ")", "]", ",", END))
+
+
+def _respelled(token: str) -> _Operator:
+    """Return the operator that a word stands for in mixed case or with other white space; the end's for none."""
+    return _WORD_OPERATORS.get(" ".join(token.lower().split()), _STOP) if token[:1] in _WORD_STARTS else _STOP

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from elanus.model import limits
 from elanus.model.errors import InvalidParameter
 
 SHOWN_CHARACTERS = 4096
+TOO_DEEP = f"the expression nests deeper than {limits.FILTER_DEPTH} levels"
 
 
 class FilterError(Exception):
     """A filter cannot be parsed or bound; the message is the detail that users read. Never leaves the package."""
+
+
+def too_many() -> str:
+    """Return what a filter with too many terms is told."""
+    return f"the expression has more than {limits.FILTER_NODES} terms"
 
 
 def refused_at(text: str, position: int, message: str) -> FilterError:

@@ -8,11 +8,16 @@ from elanus.index.create import ResolvedIndex, build_params, index_field, resolv
 from elanus.index.dense import flat as _flat
 from elanus.index.dense import graph as _graph
 from elanus.index.dense import ivf as _ivf
-from elanus.index.scalar import column as _column
+from elanus.index.operands import indexed_operand
+from elanus.index.scalar import bitmap as _bitmap
+from elanus.index.scalar import ngram as _ngram
+from elanus.index.scalar import rtree as _rtree
+from elanus.index.scalar import sorted as _sorted
 from elanus.index.search_params import parse_search
+from elanus.index.served import answered_by, is_built
 from elanus.index.sparse import inverted as _inverted
 
-MEMBERS = (_flat, _ivf, _graph, _inverted, _column)
+MEMBERS = (_flat, _ivf, _graph, _inverted, _sorted, _bitmap, _ngram, _rtree)
 
 __all__ = [
     "INDEX_KINDS",
@@ -21,8 +26,11 @@ __all__ = [
     "ResolvedIndex",
     "SearchParams",
     "VectorIndex",
+    "answered_by",
     "build_params",
     "index_field",
+    "indexed_operand",
+    "is_built",
     "parse_search",
     "resolve",
 ]

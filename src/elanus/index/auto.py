@@ -8,7 +8,7 @@ from typing import Final
 
 from elanus.index.base import INDEX_KINDS, IndexKind
 from elanus.index.families import FLOATS
-from elanus.index.scalar.column import AUTOINDEX, SCALARS
+from elanus.index.scalar.bitmap import AUTOINDEX, SCALARS
 from elanus.model.types import DataType
 
 SUITABLE: Final[Mapping[DataType, str]] = {
@@ -17,6 +17,8 @@ SUITABLE: Final[Mapping[DataType, str]] = {
     DataType.BINARY_VECTOR: "BIN_FLAT",
     DataType.SPARSE_FLOAT_VECTOR: "SPARSE_INVERTED_INDEX",
     **dict.fromkeys(SCALARS, AUTOINDEX),
+    DataType.TIMESTAMPTZ: "STL_SORT",
+    DataType.GEOMETRY: "RTREE",
 }
 
 PRESETS: Final[Mapping[str, Mapping[str, int]]] = {"HNSW": MappingProxyType({"M": 30, "efConstruction": 200})}

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.expr import Fit, Operand, Source, Truth
+from elanus.expr import Answer, Operand, Source
 from elanus.expr.bound import OperandLeaf
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits
@@ -83,10 +83,7 @@ class Loader(Protocol):
 
 
 class ScalarIndex(Protocol):
-    """A built index over one operand (a column, an array, a JSON path) of one segment: immutable, numbered by row.
-
-    ``fit``, ``estimate`` and ``select`` as ``elanus.expr.LeafIndex`` describes them.
-    """
+    """A built index over one operand (a column, an array, a JSON path) of one segment: immutable, numbered by row."""
 
     @property
     def num_rows(self) -> int:
@@ -100,17 +97,23 @@ class ScalarIndex(Protocol):
     def engine(self) -> str:
         """What it is built as, for ``explain`` and ``describe_index``, such as ``"bitmaps of 12 values"``."""
 
-    def fit(self, leaf: OperandLeaf) -> Fit:
-        """Return how well it answers a leaf over its operand."""
-
-    def estimate(self, leaf: OperandLeaf) -> int:
-        """Return about how many rows ``select`` goes through for a leaf that it fits."""
-
-    def select(self, leaf: OperandLeaf) -> Truth:
-        """Return the leaf's answer without its negation."""
+    def answer(self, leaf: OperandLeaf) -> Answer | None:
+        """Return how it answers a leaf over its operand, None when it does not. See ``elanus.expr.LeafIndex``."""
 
     def save(self, folder: Path) -> None:
         """Write the index's files into an existing empty folder; the caller syncs, checks and names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TitledIndex:
+    """A scalar index under the name that ``explain`` shows. See ``elanus.expr.LeafIndex``."""
+
+    title: str
+    index: ScalarIndex
+
+    def answer(self, leaf: OperandLeaf) -> Answer | None:
+        """Return how it answers a leaf over its operand, None when it does not."""
+        return self.index.answer(leaf)
 
 
 class ScalarBuilder(Protocol):
@@ -136,9 +139,15 @@ class IndexKind:
     metrics   for each data type it serves the metrics it knows, the default first; none for scalar types
     built     the data types for which an index is built; the others are answered by an exact scan of the column
     engine    what answers the built ones, in words
+    aliases   other names that users may write
+    elements  the element types of the ARRAY fields it serves; ``struct_elements`` those of a struct's sub-fields
+    casts     the types that it can index a JSON path as
+    primary_keys  whether a primary key may have one
+    refusal   Milvus' words for a field of another type, ``{kind}`` and ``{type}`` filled in
     """
 
     name: str
+    aliases: tuple[str, ...] = ()
     family: Literal["vector", "scalar"]
     metrics: Mapping[DataType, tuple[Metric, ...]]
     version: int = 1
@@ -150,6 +159,16 @@ class IndexKind:
     load: Loader | None = None
     build_scalar: ScalarBuilder | None = None
     load_scalar: ScalarLoader | None = None
+    elements: frozenset[DataType] = frozenset()
+    struct_elements: frozenset[DataType] = frozenset()
+    casts: tuple[str, ...] = ()
+    primary_keys: bool = True
+    refusal: str = "data type {type} can't build with this index {kind}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that users may write."""
+        return (self.name, *self.aliases)
 
     @property
     def fields(self) -> frozenset[DataType]:

@@ -11,8 +11,10 @@ import orjson
 from elanus.index.auto import PRESETS, suitable_kind
 from elanus.index.base import INDEX_KINDS, IndexKind
 from elanus.index.families import BINARY_METRICS, FLOAT_METRICS, SPARSE_METRICS
-from elanus.index.scalar.column import AUTOINDEX
-from elanus.index.unavailable import SCALAR_TYPES, VECTOR_TYPES, invalid_type
+from elanus.index.operands import indexed_operand, json_operand
+from elanus.index.scalar.bitmap import AUTOINDEX
+from elanus.index.scalar.casts import Cast
+from elanus.index.unavailable import VECTOR_TYPES, invalid_type
 from elanus.model import limits
 from elanus.model.errors import InvalidParameter, MissingParameter, ParameterTooLarge
 from elanus.model.manifest import IndexInfo
@@ -26,14 +28,14 @@ METRIC_TYPE: Final = "metric_type"
 NESTED: Final = "params"
 JSON_PATH: Final = "json_path"
 JSON_CAST_TYPE: Final = "json_cast_type"
+JSON_CAST_FUNCTION: Final = "json_cast_function"
 MMAP_ENABLED: Final = "mmap.enabled"
 WARMUP: Final = "warmup"
 OFFSET_CACHE: Final = "indexoffsetcache.enabled"
+STRING_TO_DOUBLE: Final = "STRING_TO_DOUBLE"
 
 PROPERTIES: Final = frozenset({MMAP_ENABLED, WARMUP, OFFSET_CACHE})
 """Keys that say how an index is kept rather than what it is: they may change, and two indexes may differ in them."""
-
-CAST_TYPES: Final = ("BOOL", "DOUBLE", "VARCHAR", "JSON")
 
 _Extra = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -49,6 +51,7 @@ class ResolvedIndex:
     """
 
     name: str
+    field: Field
     kind: str
     metric: Metric | None
     params: Pairs
@@ -66,17 +69,22 @@ def index_field(schema: Schema, field_name: str, extra_params: _Extra = ()) -> F
         field = schema.dynamic
     if field is None:
         raise InvalidParameter(f"cannot create index on non-exist field: {field_name}")
+    if field.type is DataType.ARRAY_OF_VECTOR:
+        raise InvalidParameter(f"an index on vector sub-field {field_name} of a struct array is not available yet")
     return field
 
 
-def resolve(field: Field, index_name: str, extra_params: _Extra, existing: Sequence[IndexInfo]) -> ResolvedIndex:
+def resolve(
+    schema: Schema, field_name: str, index_name: str, extra_params: _Extra, existing: Sequence[IndexInfo]
+) -> ResolvedIndex:
     """Return what the request asks for, checked.
 
-    index_name    empty for the default, the field's name
+    index_name    empty for the default, the field's name or the JSON path
     extra_params  key-value pairs as they came: index_type, metric_type, build parameters, flat or as JSON in "params"
     existing      the collection's indexes
     raises        InvalidParameter, MissingParameter, ParameterTooLarge as Milvus does
     """
+    field = index_field(schema, field_name, extra_params)
     pairs = _pairs(extra_params)
     name = _checked_name(index_name)
     given = flattened(pairs)
@@ -86,16 +94,17 @@ def resolve(field: Field, index_name: str, extra_params: _Extra, existing: Seque
         path = ""
     else:
         kind, metric = _scalar_kind(field, given), None
-        path = _json_path(field, given)
+        path = _json_path(schema, field, field_name, kind, given)
     _parse_build(kind, given)
     wanted = ResolvedIndex(
-        name=name or _default_name(field, path),
+        name=name or path or field.name,
+        field=field,
         kind=kind.name,
         metric=metric,
         params=_echo(pairs, given, metric),
         json_path=path,
     )
-    return _beside(existing, field, wanted)
+    return _beside(schema, existing, wanted)
 
 
 def build_params(index: IndexInfo) -> Params:
@@ -152,7 +161,8 @@ def _vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric
     if METRIC_TYPE not in given:
         raise InvalidParameter("metric type not set for vector index")
     metric = _metric(field, str(given[METRIC_TYPE]))
-    if index_type in SCALAR_TYPES:
+    registered = _find(index_type)
+    if registered is not None and registered.family == "scalar":
         raise InvalidParameter(f"{index_type} are not supported on {field.type.label} field")
     kind = _registered(index_type)
     if field.type not in kind.fields:
@@ -173,20 +183,39 @@ def _scalar_kind(field: Field, given: dict[str, Any]) -> IndexKind:
     index_type = str(given.get(INDEX_TYPE) or AUTOINDEX)
     if field.type is DataType.TEXT:
         raise InvalidParameter("TEXT field does not support user-created scalar index")
-    registered = INDEX_KINDS.find(index_type)
+    registered = _find(index_type)
     if index_type in VECTOR_TYPES or (registered is not None and registered.family == "vector"):
         mismatch = f"data type {field.type.label} can't build with this index {index_type}"
         raise InvalidParameter(f"index {index_type} only supports vector data type: {mismatch}")
-    kind = _registered(index_type)
-    if field.type not in kind.fields:
-        raise InvalidParameter(f"data type {field.type.label} can't build with this index {index_type}")
+    suitable = suitable_kind(field.type) if index_type == AUTOINDEX else None
+    kind = suitable or _registered(index_type)
+    if field.is_primary and not kind.primary_keys:
+        raise InvalidParameter(f"create {kind.name.lower()} index on primary key not supported")
+    if not _serves(kind, field):
+        refusal = kind.refusal.format(kind=index_type, type=_described(field))
+        raise InvalidParameter.expected(refusal, expected="valid index params", actual="invalid index params")
     return kind
 
 
-def _registered(index_type: str) -> IndexKind:
+def _serves(kind: IndexKind, field: Field) -> bool:
+    if field.type is not DataType.ARRAY:
+        return field.type in kind.fields
+    return field.element_type in (kind.struct_elements if field.struct else kind.elements)
+
+
+def _described(field: Field) -> str:
+    """Return a field's type in words."""
+    return f"Array of {field.element_type.label}" if field.type is DataType.ARRAY else field.type.label
+
+
+def _find(index_type: str) -> IndexKind | None:
     """Return the kind of exactly that name; Milvus' names know upper and lower case."""
-    kind = INDEX_KINDS.find(index_type)
-    if kind is None or kind.name != index_type:
+    return next((kind for kind in INDEX_KINDS if index_type in kind.names), None)
+
+
+def _registered(index_type: str) -> IndexKind:
+    kind = _find(index_type)
+    if kind is None:
         raise invalid_type(index_type)
     return kind
 
@@ -219,26 +248,44 @@ _FAMILIES: Final[Mapping[DataType, tuple[str, tuple[Metric, ...]]]] = {
 
 
 def _parse_build(kind: IndexKind, given: dict[str, Any]) -> Params:
-    chosen = given.get(INDEX_TYPE, "") not in ("", AUTOINDEX)
+    chosen = given.get(INDEX_TYPE, "") not in ("", AUTOINDEX) or kind.family == "scalar"
     return kind.build_params.parse(given if chosen else PRESETS.get(kind.name, {}))
 
 
 def _check_properties(given: dict[str, Any]) -> None:
-    value = given.get(MMAP_ENABLED, "true")
-    if str(value).lower() not in ("true", "false"):
-        raise InvalidParameter(f"invalid {MMAP_ENABLED} value: {value}, expected: true, false")
+    for key in (MMAP_ENABLED, OFFSET_CACHE):
+        value = given.get(key, "true")
+        if str(value).lower() not in ("true", "false"):
+            raise InvalidParameter(f"invalid {key} value: {value}, expected: true, false")
 
 
-def _json_path(field: Field, given: dict[str, Any]) -> str:
-    """Return the path that an index on a JSON field covers, the whole field by default; "" for other fields."""
+def _json_path(schema: Schema, field: Field, field_name: str, kind: IndexKind, given: dict[str, Any]) -> str:
+    """Return the path that an index on a JSON field covers, the field that was named by default; "" elsewhere."""
     if field.type is not DataType.JSON:
         return ""
+    _check_cast(kind, given)
+    path = str(given.get(JSON_PATH) or field_name)
+    json_operand(schema, field, path)
+    return path
+
+
+def _check_cast(kind: IndexKind, given: dict[str, Any]) -> None:
+    """Refuse a type that the kind can't index a path as."""
     if JSON_CAST_TYPE not in given:
         raise MissingParameter("json index must specify cast type")
     cast = str(given[JSON_CAST_TYPE])
-    if cast.upper() not in CAST_TYPES:
-        raise InvalidParameter(f"json_cast_type {cast} is not supported, supported: [{' '.join(CAST_TYPES)}]")
-    return str(given.get(JSON_PATH) or field.name)
+    if cast.upper() not in list(Cast):
+        raise InvalidParameter(f"json_cast_type {cast} is not supported, supported: [{' '.join(Cast)}]")
+    if cast.upper() not in kind.casts:
+        raise InvalidParameter(
+            f"json_cast_type {cast} is not supported for {kind.name} index, supported: [{' '.join(kind.casts)}]; "
+            "an INVERTED index takes every type"
+        )
+    function = str(given.get(JSON_CAST_FUNCTION) or STRING_TO_DOUBLE)
+    if function != STRING_TO_DOUBLE:
+        raise InvalidParameter(f"json_cast_function {function} is not supported, supported: [{STRING_TO_DOUBLE}]")
+    if JSON_CAST_FUNCTION in given and cast.upper() != Cast.DOUBLE:
+        raise InvalidParameter(f"json_cast_function {function} is not supported for json_cast_type {cast}")
 
 
 def _echo(pairs: Pairs, given: dict[str, Any], metric: Metric | None) -> Pairs:
@@ -259,17 +306,14 @@ def _checked_name(name: str) -> str:
     return name.strip()
 
 
-def _default_name(field: Field, path: str) -> str:
-    return field.name + path.removeprefix(field.name) if path else field.name
-
-
-def _beside(existing: Sequence[IndexInfo], field: Field, wanted: ResolvedIndex) -> ResolvedIndex:
+def _beside(schema: Schema, existing: Sequence[IndexInfo], wanted: ResolvedIndex) -> ResolvedIndex:
     """Return ``wanted``, with the equal index when there is one; InvalidParameter when another stands in its way."""
+    field = wanted.field
     for index in existing:
-        same_place = index.field == field.id and index.json_path == wanted.json_path
+        same_place = index.field == field.id and _same_path(schema, field, index.json_path, wanted.json_path)
         if index.name == wanted.name:
             if same_place and _same_definition(index, wanted):
-                return _taken(index)
+                return _taken(index, field)
             raise InvalidParameter(f"at most one distinct index is allowed per field, index {index.name} differs")
         if same_place:
             raise InvalidParameter(
@@ -279,9 +323,15 @@ def _beside(existing: Sequence[IndexInfo], field: Field, wanted: ResolvedIndex) 
     return wanted
 
 
-def _taken(index: IndexInfo) -> ResolvedIndex:
+def _same_path(schema: Schema, field: Field, one: str, other: str) -> bool:
+    """Whether two paths lead to the same place, however they are written."""
+    return one == other or indexed_operand(schema, field.id, one) == indexed_operand(schema, field.id, other)
+
+
+def _taken(index: IndexInfo, field: Field) -> ResolvedIndex:
     return ResolvedIndex(
         name=index.name,
+        field=field,
         kind=index.kind,
         metric=index.metric,
         params=index.params,

@@ -30,12 +30,10 @@ VECTOR_TYPES: Final = frozenset(
         "FAISS",
     }
 )
-SCALAR_TYPES: Final = frozenset({"INVERTED", "BITMAP", "STL_SORT", "TRIE", "Trie", "marisa-trie", "NGRAM", "RTREE"})
 
 
 def invalid_type(name: str) -> InvalidParameter:
     """Return the error for an index type that can't be built here: unknown, or known to Milvus alone."""
-    known = name in VECTOR_TYPES or name in SCALAR_TYPES
-    why = f"index type {name} is not available yet" if known else f"there is no index type {name}"
+    why = f"index type {name} is not available yet" if name in VECTOR_TYPES else f"there is no index type {name}"
     message = f"invalid index type: {name}, {why}; available: {', '.join(INDEX_KINDS.names())}"
     return InvalidParameter.expected(message, expected="valid index", actual=f"invalid index type: {name}")

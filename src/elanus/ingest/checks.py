@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.json import validate_json
+from elanus._native.rtree import boxes
+from elanus._native.time import FIRST_INSTANT, LAST_INSTANT
 from elanus.model import limits
 from elanus.model.columns import Column, fixed_values, varlen_buffers
 from elanus.model.errors import InvalidParameter
@@ -84,7 +87,8 @@ def _check_json(column: Column) -> None:
         raise InvalidParameter(f"invalid JSON in field {field.name}, row: {row}")
 
 
-def _check_array(column: Column) -> None:
+def _check_capacity(column: Column) -> pa.Array:
+    """Return the elements of the rows' lists, once none is too long."""
     field = column.field
     offsets = np.asarray(column.data.offsets)
     lengths = np.diff(offsets)
@@ -94,7 +98,35 @@ def _check_array(column: Column) -> None:
             f"the length ({lengths[row]}) of {row}th array exceeds max capacity ({field.max_capacity}): "
             f"array length exceeds max capacity, field: {field.name}"
         )
-    elements = column.data.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+    return column.data.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+
+
+def _check_instants(column: Column) -> None:
+    instants = fixed_values(column.data)
+    outside = (instants < FIRST_INSTANT) | (instants > LAST_INSTANT)
+    if outside.any() and column.valid is not None:
+        outside &= column.valid
+    row = _first(outside)
+    if row >= 0:
+        raise InvalidParameter(
+            f"timestamptz field {column.field.name}, row {row}: {instants[row]} microseconds since 1970 are "
+            "outside of the years 1 to 9999"
+        )
+
+
+def _check_geometry(column: Column) -> None:
+    extents = boxes(*column.bytes_and_offsets())
+    row = _first(np.isinf(extents.min_x) | np.isinf(extents.max_x) | np.isinf(extents.min_y) | np.isinf(extents.max_y))
+    if row >= 0:
+        raise InvalidParameter(
+            f"invalid Geometry data, transform to wkb failed: a coordinate is not finite, "
+            f"field: {column.field.name}, row: {row}"
+        )
+
+
+def _check_array(column: Column) -> None:
+    field = column.field
+    elements = _check_capacity(column)
     if field.element_type is DataType.VARCHAR:
         widths = np.diff(varlen_buffers(elements)[0])
         at = _first(widths > field.max_length)
@@ -105,6 +137,10 @@ def _check_array(column: Column) -> None:
             )
     elif field.element_type.is_floating:
         _check_finite(fixed_values(elements))
+
+
+def _check_vector_lists(column: Column) -> None:
+    check_values(Column(column.field.element, _check_capacity(column)))
 
 
 def _check_sparse(column: Column) -> None:
@@ -140,6 +176,9 @@ CHECKS: Mapping[DataType, Callable[[Column], None]] = {
     DataType.VARCHAR: _check_varchar,
     DataType.JSON: _check_json,
     DataType.ARRAY: _check_array,
+    DataType.TIMESTAMPTZ: _check_instants,
+    DataType.GEOMETRY: _check_geometry,
+    DataType.ARRAY_OF_VECTOR: _check_vector_lists,
     DataType.FLOAT_VECTOR: _check_float_vector,
     DataType.FLOAT16_VECTOR: _check_float_vector,
     DataType.BFLOAT16_VECTOR: _check_bfloat16_vector,

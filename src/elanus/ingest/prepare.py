@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from elanus._native.json import object_keys_conflict
 from elanus.ingest.checks import check_values
-from elanus.model.columns import Column, ColumnBatch, arrow_type, null_column, varlen_buffers
+from elanus.ingest.structs import check_structs
+from elanus.model.columns import Column, ColumnBatch, default_scalar, null_column, varlen_buffers
 from elanus.model.errors import InvalidParameter
 from elanus.model.manifest import Manifest
 from elanus.model.params import parse_bool
@@ -87,6 +88,7 @@ def _complete(schema: Schema, given: Mapping[int, Column], num_rows: int) -> Col
     for field in schema:
         column = given.get(field.id)
         columns[field.id] = _missing(field, num_rows) if column is None else _filled(column, num_rows)
+    check_structs(schema, columns)
     if schema.dynamic is not None and schema.dynamic.id in given:
         _check_dynamic_keys(schema, columns[schema.dynamic.id])
     return ColumnBatch(columns, num_rows)
@@ -95,6 +97,8 @@ def _complete(schema: Schema, given: Mapping[int, Column], num_rows: int) -> Col
 def _missing(field: Field, num_rows: int) -> Column:
     if field.nullable or field.default is not None or field.is_dynamic:
         return null_column(field, num_rows)
+    if field.struct:
+        raise InvalidParameter(f"required struct array field '{field.struct}' is missing in insert data")
     if field.is_partition_key:
         raise InvalidParameter(f"partition key not specify when insert, field: {field.name}")
     raise InvalidParameter(f"fieldSchema({field.name}) has no corresponding fieldData pass in")
@@ -115,7 +119,7 @@ def _filled(column: Column, num_rows: int) -> Column:
 def _without_forbidden_nulls(column: Column) -> Column:
     field = column.field
     if field.default is not None:
-        return Column(field, pc.fill_null(column.data, pa.scalar(field.default, type=arrow_type(field))))
+        return Column(field, pc.fill_null(column.data, default_scalar(field)))
     if field.is_dynamic:
         return Column(field, pc.fill_null(column.data, pa.scalar(b"{}", type=pa.large_binary())))
     if not field.nullable:
@@ -126,7 +130,7 @@ def _without_forbidden_nulls(column: Column) -> Column:
 
 
 def _check_dynamic_keys(schema: Schema, column: Column) -> None:
-    names = [field.name for field in schema.user_fields]
+    names = [*(field.name for field in schema.user_fields), *(struct.name for struct in schema.structs)]
     conflict = object_keys_conflict(*varlen_buffers(column.data), [*names, DYNAMIC_FIELD])
     if conflict is None:
         return

@@ -1,4 +1,4 @@
-"""Which shard and which partition a row belongs to. Placement is at rest: these functions never change."""
+"""Batches on their way to shards and partitions."""
 
 from __future__ import annotations
 
@@ -8,26 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from elanus._native.keys import hash_rows
-from elanus.model.columns import ColumnBatch, fixed_values, varlen_buffers
+from elanus.model.columns import ColumnBatch
 from elanus.model.ids import PartitionId
 from elanus.model.manifest import Manifest
+from elanus.segment.placement import shards_of, slots_of
 
 KEYED = PartitionId(0)
 """In a log record: each row's partition follows from its partition key."""
-
-
-def _hashes(values: pa.Array) -> NDArray[np.uint64]:
-    if pa.types.is_integer(values.type):
-        return hash_rows(fixed_values(values))
-    return hash_rows(*varlen_buffers(values))
-
-
-def shards_of(keys: pa.Array, num_shards: int) -> NDArray[np.int64]:
-    """Return the shard of each primary key, int64."""
-    if num_shards == 1:
-        return np.zeros(len(keys), dtype=np.int64)
-    return (_hashes(keys) % np.uint64(num_shards)).astype(np.int64)
 
 
 def by_shard(keys: pa.Array, num_shards: int) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
@@ -48,7 +35,7 @@ def by_partition(
     if partition != KEYED or key is None:
         yield partition, batch
         return
-    slots = _hashes(batch[key.id].data) % np.uint64(len(manifest.partitions))
+    slots = slots_of(batch[key.id].data, len(manifest.partitions))
     for slot in np.unique(slots):
         rows = np.flatnonzero(slots == slot).astype(np.int64, copy=False)
         yield manifest.partitions[int(slot)].id, batch if len(rows) == batch.num_rows else batch.take(rows)

@@ -13,7 +13,7 @@ A write that fails between 1 and 3 is never published, and the log or the shard 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,13 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from elanus.ingest.lookup import Lookup
 from elanus.ingest.route import by_partition
 from elanus.model.columns import ColumnBatch
 from elanus.model.errors import CollectionNotFound, PartitionNotFound, StorageFailed
 from elanus.model.ids import PartitionId, SegmentId
 from elanus.model.manifest import Manifest
 from elanus.model.schema import Field
-from elanus.model.time import Clock, Timestamp
+from elanus.model.time import NEVER, Clock, Timestamp
 from elanus.segment.deletes import Tombstones
 from elanus.segment.growing import GrowingSegment
 from elanus.segment.sealed import SealedSegment
@@ -136,10 +137,8 @@ class Shard:
         """Return those of the keys whose newest row was written at ``since`` or before, or that have none."""
         with self.lock:
             changed = np.zeros(len(keys), dtype=np.bool_)
-            for segment in self._segments(keys):
-                if segment.last_at > since:
-                    rows = segment.find(keys)
-                    changed |= (rows >= 0) & (segment.written_at(segment.num_rows)[rows] > np.uint64(since))
+            for segment, rows in self._rows(keys, since):
+                changed |= (rows >= 0) & (segment.written_at(segment.num_rows)[rows] > np.uint64(since))
             return keys.filter(pa.array(~changed)) if changed.any() else keys
 
     def close(self) -> None:
@@ -170,14 +169,22 @@ class Shard:
 
     def _find(self, keys: pa.Array) -> list[Dead]:
         """Return where the keys' rows are now."""
-        found = [(segment.tombstones, segment.find(keys)) for segment in self._segments(keys)]
-        return [Dead(tombstones, rows[rows >= 0]) for tombstones, rows in found]
+        found = [(segment, rows[rows >= 0]) for segment, rows in self._rows(keys)]
+        return [Dead(segment.tombstones, rows) for segment, rows in found if len(rows)]
 
-    def _segments(self, keys: pa.Array) -> list[GrowingSegment | SealedSegment]:
-        """Return the segments that may have some of the keys."""
-        view, span = self._cell.view, KeyRange(keys)
-        sealed = [segment for segment in view.sealed[self.id.number] if span.meets(segment)]
-        return [*view.growing[self.id.number], *sealed]
+    def _rows(
+        self, keys: pa.Array, since: Timestamp = NEVER
+    ) -> Iterator[tuple[GrowingSegment | SealedSegment, NDArray[np.int64]]]:
+        """Yield the segments that may have some of the keys, with the row of each key, -1 where there is none.
+
+        since  only segments with rows written later
+        """
+        view, lookup = self._cell.view, Lookup(keys)
+        segments: list[GrowingSegment | SealedSegment] = [*view.growing[self.id.number], *view.sealed[self.id.number]]
+        for segment in segments:
+            rows = lookup.rows_in(segment) if segment.last_at > since else None
+            if rows is not None:
+                yield segment, rows
 
     def _apply(self, dead: Iterable[Dead], parts: Iterable[tuple[GrowingSegment, ColumnBatch]], at: Timestamp) -> None:
         for tombstones, rows in dead:
@@ -254,15 +261,3 @@ def _newest_of_each_key(batch: ColumnBatch, primary: Field) -> ColumnBatch:
     last = np.zeros(len(places.dictionary), dtype=np.int64)
     last[places.indices.to_numpy()] = np.arange(len(keys))
     return batch.take(np.sort(last))
-
-
-class KeyRange:
-    """The smallest and largest of some primary keys: segments that lie outside are passed over."""
-
-    def __init__(self, keys: pa.Array) -> None:
-        bounds = pc.min_max(keys).as_py()
-        self._low, self._high = bounds["min"], bounds["max"]
-
-    def meets(self, segment: SealedSegment) -> bool:
-        """Whether the segment's keys can include one of these."""
-        return self._low is not None and self._low <= segment.info.high and self._high >= segment.info.low

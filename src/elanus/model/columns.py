@@ -6,7 +6,9 @@ Each data type has one physical Arrow type, used in memory, in WAL records and i
 BOOL, INT8 .. DOUBLE      the Arrow type of the same width
 VARCHAR                   ``large_string``
 JSON                      ``large_binary``, the UTF-8 text of each value
-ARRAY                     ``large_list`` of the element's type
+TIMESTAMPTZ               ``int64``, microseconds since 1970 UTC
+GEOMETRY                  ``large_binary``, little-endian ISO WKB
+ARRAY, ARRAY_OF_VECTOR    ``large_list`` of the element's type
 FLOAT_VECTOR              ``fixed_size_list<float32>[dim]``
 FLOAT16_VECTOR            ``fixed_size_list<float16>[dim]``
 BFLOAT16, INT8, BINARY    ``fixed_size_binary`` of one vector's bytes
@@ -25,6 +27,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus.model.bitset import Bitset
+from elanus.model.geometry import wkb_of_text
 from elanus.model.schema import Field
 from elanus.model.types import DataType
 
@@ -38,8 +41,13 @@ ARROW_SCALARS: Mapping[DataType, pa.DataType] = {
     DataType.DOUBLE: pa.float64(),
     DataType.VARCHAR: pa.large_string(),
     DataType.JSON: pa.large_binary(),
+    DataType.TIMESTAMPTZ: pa.int64(),
+    DataType.GEOMETRY: pa.large_binary(),
     DataType.SPARSE_FLOAT_VECTOR: pa.large_binary(),
 }
+
+LISTS = frozenset({DataType.ARRAY, DataType.ARRAY_OF_VECTOR})
+"""Types with a list of elements in each row."""
 
 VECTOR_DTYPES: Mapping[DataType, np.dtype[Any]] = {
     DataType.FLOAT_VECTOR: np.dtype("<f4"),
@@ -54,8 +62,8 @@ def arrow_type(field: Field) -> pa.DataType:
     """Return the physical Arrow type of a field."""
     if field.type in ARROW_SCALARS:
         return ARROW_SCALARS[field.type]
-    if field.type is DataType.ARRAY:
-        return pa.large_list(ARROW_SCALARS[field.element_type])
+    if field.type in LISTS:
+        return pa.large_list(arrow_type(field.element))
     if field.type is DataType.FLOAT_VECTOR:
         return pa.list_(pa.float32(), field.dim)
     if field.type is DataType.FLOAT16_VECTOR:
@@ -139,7 +147,7 @@ def validity(data: pa.Array) -> Bitset | None:
     """Return the rows of an Arrow array that are not null; None when all are."""
     if data.null_count == 0:
         return None
-    return Bitset.from_mask(fixed_values(data.is_valid()))
+    return Bitset.from_bitmap(data.buffers()[0], data.offset, len(data))
 
 
 def varlen_buffers(data: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -181,11 +189,17 @@ def vector_array(field: Field, matrix: NDArray[Any], valid: NDArray[np.bool_] | 
     return pa.Array.from_buffers(kind, rows, [bitmap, pa.py_buffer(contiguous)])
 
 
+def default_scalar(field: Field) -> pa.Scalar:
+    """Return a field's default as a value of its Arrow type; a geometry's is written as text."""
+    value = wkb_of_text(str(field.default)) if field.type is DataType.GEOMETRY else field.default
+    return pa.scalar(value, type=arrow_type(field))
+
+
 def null_column(field: Field, num_rows: int) -> Column:
     """Return a column of nulls, or of the field's default where it has one."""
     kind = arrow_type(field)
     if field.default is not None:
-        return Column(field, pa.repeat(pa.scalar(field.default, type=kind), num_rows))
+        return Column(field, pa.repeat(default_scalar(field), num_rows))
     if field.is_dynamic:
         return Column(field, pa.repeat(pa.scalar(b"{}", type=kind), num_rows))
     if field.type.is_dense_vector:

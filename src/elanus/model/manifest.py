@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from elanus.model.ids import CollectionId, FieldId, IndexId, PartitionId, SegmentId
-from elanus.model.schema import FIRST_FIELD_ID, Field, Pairs, Schema
+from elanus.model.schema import FIRST_FIELD_ID, DefaultValue, Field, Pairs, Schema
 from elanus.model.time import NEVER, Timestamp
 from elanus.model.types import Level, Metric
 
 FORMAT_VERSION = 1
 DEFAULT_PARTITION = "_default"
+TIMEZONE = "timezone"
+TTL_FIELD = "ttl_field"
+UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,29 @@ class VectorFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What is known of one column of a segment without reading it; rows deleted since make it loose, never wrong.
+
+    nulls      rows without a value
+    low, high  every value lies between them, both included; of an ARRAY every element. None where nothing is known.
+               Texts are cut to a prefix, so they need not be values that occur
+    """
+
+    field: FieldId
+    nulls: int
+    low: DefaultValue | None = None
+    high: DefaultValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFile:
+    """The Parquet file with the typed columns of one JSON field."""
+
+    field: FieldId
+    file: FileInfo
+
+
+@dataclass(frozen=True, slots=True)
 class IndexFile:
     """A built index of one segment; ``kind`` and ``version`` pick the loader, ``rows`` is what it covers.
 
@@ -69,6 +95,9 @@ class SegmentInfo:
     first, last     smallest and largest row timestamp
     deletes         tombstones flushed so far (rows and timestamps), None without any
     schema_version  version of the schema that the rows were written under
+    statistics      of every field that isn't a vector; none at all in segments of older releases
+    blooms          Bloom filters of some columns, None without any
+    json            typed columns of JSON fields; none of fields without frequent paths, nor in segments of few rows
     """
 
     id: SegmentId
@@ -85,13 +114,16 @@ class SegmentInfo:
     deletes: FileInfo | None = None
     num_deleted: int = 0
     indexes: tuple[IndexFile, ...] = ()
+    statistics: tuple[ColumnStatistics, ...] = ()
+    blooms: FileInfo | None = None
+    json: tuple[JsonFile, ...] = ()
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
         """Every file that the segment names."""
-        own = (self.scalars, *(vector.file for vector in self.vectors))
-        deletes = () if self.deletes is None else (self.deletes,)
-        return (*own, *deletes, *(file for index in self.indexes for file in index.files))
+        own = (self.scalars, *(vector.file for vector in self.vectors), *(typed.file for typed in self.json))
+        optional = tuple(file for file in (self.deletes, self.blooms) if file is not None)
+        return (*own, *optional, *(file for index in self.indexes for file in index.files))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +203,11 @@ class Manifest:
     def property_map(self) -> Mapping[str, str]:
         """The properties, by key."""
         return dict(self.properties)
+
+    @property
+    def timezone(self) -> str:
+        """The time zone in which instants are written and read that name no offset."""
+        return self.property_map.get(TIMEZONE, UTC)
 
     def index_on(self, field: Field) -> IndexInfo | None:
         """Return the first index on a field, None without one."""

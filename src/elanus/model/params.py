@@ -18,13 +18,14 @@ INT32_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Spec:
-    """What one parameter may be."""
+    """What one parameter may be; ``required`` is what users are told who leave it out, empty where they may."""
 
     low: float | None = None
     high: float | None = None
     high_open: bool = False
     choices: tuple[str, ...] = ()
     wire: str = ""
+    required: str = ""
 
 
 def param(
@@ -35,9 +36,13 @@ def param(
     high_open: bool = False,
     choices: tuple[str, ...] = (),
     wire: str = "",
+    required: str = "",
 ) -> Any:
-    """Declare a parameter: its default, its range and, where it differs, the name that users write."""
-    spec = Spec(low=low, high=high, high_open=high_open, choices=choices, wire=wire)
+    """Declare a parameter: its default, its range and, where it differs, the name that users write.
+
+    required  the error's words when users leave it out; the default is then for code alone
+    """
+    spec = Spec(low=low, high=high, high_open=high_open, choices=choices, wire=wire, required=required)
     return dataclasses.field(default=default, metadata={"spec": spec})
 
 
@@ -63,6 +68,8 @@ class Params:
             key = spec.wire or field.name
             if key in pairs:
                 values[field.name] = _PARSERS[type(field.default)](key, pairs[key], spec)
+            elif spec.required:
+                raise InvalidParameter(spec.required)
         return cls(**values)
 
 

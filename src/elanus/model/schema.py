@@ -25,6 +25,8 @@ class Field:
     max_length   bytes of UTF-8 that a VARCHAR (or a VARCHAR array's element) may hold; 0 elsewhere
     max_capacity elements that an ARRAY may hold; 0 elsewhere
     params       the type parameters as the user wrote them, echoed by describe
+    struct       the array of structs that it is a sub-field of, empty for a field of its own; ``name`` is then
+                 ``struct[sub]``, and a row holds the list of that sub-field's values
     """
 
     id: FieldId
@@ -43,11 +45,22 @@ class Field:
     is_clustering_key: bool = False
     is_dynamic: bool = False
     params: Pairs = ()
+    struct: str = ""
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one dense vector; 0 for types without a fixed vector width."""
         return self.dim * VECTOR_VALUE_BITS.get(self.type, 0) // 8
+
+    @property
+    def element(self) -> Field:
+        """The elements of an ARRAY or ARRAY_OF_VECTOR, as a field with one of them a row."""
+        return replace(self, type=self.element_type, element_type=DataType.NONE, max_capacity=0, nullable=False)
+
+    @property
+    def sub_name(self) -> str:
+        """The name within the array of structs; the whole name of a field of its own."""
+        return self.name[len(self.struct) + 1 : -1] if self.struct else self.name
 
 
 VECTOR_VALUE_BITS = {
@@ -59,16 +72,38 @@ VECTOR_VALUE_BITS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructField:
+    """An array of structs. Its sub-fields are fields of the schema; in a row all have equally many elements.
+
+    nullable  whether a row may be null; its sub-fields say the same
+    params    the type parameters as the user wrote them, echoed by describe
+    """
+
+    id: FieldId
+    name: str
+    description: str = ""
+    nullable: bool = False
+    params: Pairs = ()
+
+
+def sub_field_name(struct: str, sub: str) -> str:
+    """Return what a sub-field of an array of structs is called in the schema, and by users."""
+    return f"{struct}[{sub}]"
+
+
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a collection in declaration order, the hidden dynamic field last when there is one.
+    """The fields of a collection: those of their own, the hidden dynamic one, the sub-fields of each struct array.
 
     version  grows with every change of the fields
+    structs  the arrays of structs, in declaration order
     """
 
     fields: tuple[Field, ...]
     description: str = ""
     version: int = 0
+    structs: tuple[StructField, ...] = ()
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
@@ -94,6 +129,28 @@ class Schema:
         """Return the field of that name, None when there is none."""
         return self._by_name.get(name)
 
+    def find_struct(self, name: str) -> StructField | None:
+        """Return the array of structs of that name, None when there is none."""
+        return next((struct for struct in self.structs if struct.name == name), None)
+
+    def sub_fields(self, struct: StructField) -> tuple[Field, ...]:
+        """Return the sub-fields of an array of structs, in declaration order; at least one."""
+        return self._by_struct[struct.name]
+
+    @cached_property
+    def _by_struct(self) -> dict[str, tuple[Field, ...]]:
+        return {
+            struct.name: tuple(field for field in self.fields if field.struct == struct.name) for struct in self.structs
+        }
+
+    def fields_named(self, name: str) -> tuple[Field, ...]:
+        """Return the field of a name, or the sub-fields of the struct array of that name; nothing without either."""
+        struct = self.find_struct(name)
+        if struct is not None:
+            return self.sub_fields(struct)
+        field = self.find(name)
+        return () if field is None else (field,)
+
     def by_id(self, field_id: int) -> Field:
         """Return the field of that id; KeyError when there is none."""
         return self._by_id[field_id]
@@ -115,18 +172,19 @@ class Schema:
 
     @cached_property
     def user_fields(self) -> tuple[Field, ...]:
-        """The declared fields: all but the dynamic one."""
-        return tuple(field for field in self.fields if not field.is_dynamic)
+        """The declared fields: neither the dynamic one nor the sub-fields of struct arrays."""
+        return tuple(field for field in self.fields if not field.is_dynamic and not field.struct)
 
     @cached_property
     def vectors(self) -> tuple[Field, ...]:
-        """The vector fields."""
-        return tuple(field for field in self.fields if field.type.is_vector)
+        """The vector fields with one vector a row."""
+        return tuple(field for field in self.fields if field.type.is_vector and not field.struct)
 
     def same_definition(self, other: Schema) -> bool:
         """Whether both define the same collection; ids and versions are not compared."""
         return self.description == other.description and _anonymous(self) == _anonymous(other)
 
 
-def _anonymous(schema: Schema) -> tuple[Field, ...]:
-    return tuple(replace(field, id=FieldId(0)) for field in schema.fields)
+def _anonymous(schema: Schema) -> tuple[tuple[Field, ...], tuple[StructField, ...]]:
+    fields = tuple(replace(field, id=FieldId(0)) for field in schema.fields)
+    return fields, tuple(replace(struct, id=FieldId(0)) for struct in schema.structs)

@@ -34,6 +34,10 @@ class SegmentSettings:
     """Sealed segments of fewer rows are merged into larger ones before they are indexed."""
     merge_at: int = 4
     """How many small segments of a partition start a merge."""
+    typed_json_rows: int = limits.INDEX_MIN_ROWS
+    """Rows from which on the JSON of a sealed segment is also written as typed columns."""
+    json_cache_bytes: int = 256 * 2**20
+    """Bytes of typed JSON values that filters keep in memory, of all collections together."""
 
 
 @dataclass(frozen=True, slots=True)

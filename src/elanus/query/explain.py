@@ -12,9 +12,8 @@ from elanus.expr.describe import describe
 from elanus.model.ids import PartitionId
 from elanus.model.schema import Schema
 from elanus.model.time import NEVER, Timestamp
-from elanus.query.plan import QueryPlan
-from elanus.query.readers import segments
-from elanus.segment.base import SegmentReader
+from elanus.query.plan import QueryPlan, Where
+from elanus.query.prune import Choice, prune
 from elanus.segment.filtering import Scope, passing, visible
 from elanus.segment.view import View
 
@@ -133,16 +132,17 @@ def explain_filter(
     """
     schema, where = view.manifest.schema, plan.where
     reports, steps = [], []
-    for shard, now in enumerate(at):
-        scope = Scope(now, expired, where.expression, where.keys)
-        for segment in segments(view, shard, now, ignore_growing=plan.ignore_growing):
-            report, step = _read(segment, scope, view, partitions)
-            reports.append(report)
-            steps += [step] if step is not None else []
+    for choice in prune(
+        view, at, where.pruner, expired=expired, partitions=partitions, ignore_growing=plan.ignore_growing
+    ):
+        scope = Scope(choice.at, expired, where.expression, where.keys, where.raw_json, where.rest)
+        report, step = _read(choice, scope, view)
+        reports.append(report)
+        steps += [step] if step is not None else []
     return FilterReport(
         collection=collection,
         filter=text,
-        meaning="true" if where.expression is None else describe(where.expression, schema),
+        meaning=_meaning(where, schema),
         rows=sum(report.rows for report in reports),
         visible=sum(report.visible for report in reports),
         selected=sum(report.selected for report in reports),
@@ -153,13 +153,17 @@ def explain_filter(
     )
 
 
-def _read(
-    segment: SegmentReader, scope: Scope, view: View, partitions: frozenset[PartitionId] | None
-) -> tuple[SegmentReport, Step | None]:
-    """Evaluate the filter over one segment."""
-    skipped = "" if partitions is None or segment.partition in partitions else "partition"
+def _meaning(where: Where, schema: Schema) -> str:
+    """Return a filter as it was understood; a sample is named, though it is not drawn."""
+    text = "true" if where.expression is None else describe(where.expression, schema)
+    return text if where.sample is None else f"({text}) and random_sample({where.sample})"
+
+
+def _read(choice: Choice, scope: Scope, view: View) -> tuple[SegmentReport, Step | None]:
+    """Evaluate the filter over one segment, unless it is passed over."""
+    segment = choice.segment
     watch, seen, found, step = Stopwatch(), 0, 0, None
-    if not skipped and segment.num_rows:
+    if choice.skip is None:
         rows = visible(segment, scope)
         seen = segment.num_rows if rows is None else rows.count()
         step = None if scope.where is None else Step(scope.where)
@@ -173,6 +177,6 @@ def _read(
         visible=seen,
         selected=found,
         seconds=watch.seconds,
-        skipped=skipped,
+        skipped="" if choice.skip is None else str(choice.skip),
     )
     return report, step

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from elanus.model.columns import Column, ColumnBatch
 from elanus.model.errors import InvalidParameter
 from elanus.model.ids import FieldId
-from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
-from elanus.query.request import OutputColumn
+from elanus.model.schema import DYNAMIC_FIELD, Field, Schema, StructField
+from elanus.query.request import Output, OutputColumn, OutputStruct
 
 ALL_FIELDS = "*"
 _META_KEY = re.compile(r"""\$meta\[(["'])(?P<key>[^"'\]]+)\1\]""")
@@ -21,11 +21,14 @@ _PLAIN_KEY = re.compile(r"[^\[\]]+")
 class OutputPlan:
     """The columns to fetch, in order, and how the reply names them.
 
-    keys   dynamic keys asked for, empty when the whole dynamic field is
-    names  what was asked for, wild cards expanded
+    fields   sub-fields of struct arrays among them
+    structs  the struct arrays of those sub-fields
+    keys     dynamic keys asked for, empty when the whole dynamic field is
+    names    what was asked for, wild cards expanded; a struct array where one of its sub-fields was
     """
 
     fields: tuple[Field, ...]
+    structs: tuple[StructField, ...]
     keys: tuple[str, ...]
     names: tuple[str, ...]
 
@@ -34,9 +37,13 @@ class OutputPlan:
         """Ids of the fields to fetch."""
         return tuple(field.id for field in self.fields)
 
-    def columns(self, batch: ColumnBatch) -> tuple[OutputColumn, ...]:
-        """Return the fetched columns as they are sent."""
-        return tuple(self._column(batch[field.id]) for field in self.fields)
+    def columns(self, batch: ColumnBatch) -> tuple[Output, ...]:
+        """Return the fetched columns as they are sent, struct arrays last."""
+        own = (self._column(batch[field.id]) for field in self.fields if not field.struct)
+        return (*own, *(self._struct(struct, batch) for struct in self.structs))
+
+    def _struct(self, struct: StructField, batch: ColumnBatch) -> OutputStruct:
+        return OutputStruct(struct, tuple(batch[field.id] for field in self.fields if field.struct == struct.name))
 
     def _column(self, column: Column) -> OutputColumn:
         return OutputColumn(column, self.keys if column.field.is_dynamic else ())
@@ -51,24 +58,24 @@ def plan_output(schema: Schema, names: Sequence[str], *, with_primary: bool) -> 
     fields: dict[str, Field] = {schema.primary.name: schema.primary} if with_primary else {}
     keys: dict[str, None] = {}
     expanded: dict[str, None] = {}
-    whole_dynamic = False
     for name in _expand(schema, names):
-        expanded[name] = None
-        field = schema.find(name)
-        if field is not None:
-            fields[name] = field
-            whole_dynamic = whole_dynamic or field.is_dynamic
-        else:
+        found = schema.fields_named(name)
+        if not found:
             keys[_dynamic_key(schema, name)] = None
             fields[DYNAMIC_FIELD] = schema[DYNAMIC_FIELD]
-    return OutputPlan(tuple(fields.values()), () if whole_dynamic else tuple(keys), tuple(expanded))
+        fields.update({field.name: field for field in found})
+        expanded[found[0].struct or name if found else name] = None
+    structs = tuple(struct for struct in schema.structs if struct.name in expanded)
+    whole_dynamic = DYNAMIC_FIELD in expanded
+    return OutputPlan(tuple(fields.values()), structs, () if whole_dynamic else tuple(keys), tuple(expanded))
 
 
 def _expand(schema: Schema, names: Sequence[str]) -> Sequence[str]:
     if ALL_FIELDS not in names:
         return names
-    others = [name for name in names if name != ALL_FIELDS and name not in schema]
-    return [*(field.name for field in schema), *others]
+    others = [name for name in names if name != ALL_FIELDS and not schema.fields_named(name)]
+    own = (field.name for field in schema if not field.struct)
+    return [*own, *(struct.name for struct in schema.structs), *others]
 
 
 def _dynamic_key(schema: Schema, name: str) -> str:

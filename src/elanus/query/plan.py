@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from elanus.expr import BoundExpr, bind, primary_key_values
+from elanus.expr import BoundExpr, bind, keys_filter, primary_key_values, sampled
 from elanus.index import INDEX_KINDS
 from elanus.index.base import SearchParams
 from elanus.index.search_params import parse_search
@@ -20,19 +20,38 @@ from elanus.model.schema import Field, Schema
 from elanus.model.types import DataType, Metric
 from elanus.query.cache import frozen
 from elanus.query.output import OutputPlan, plan_output
+from elanus.query.prune import Pruner
 from elanus.query.request import Queries, QueryRequest, SearchRequest
 
 COUNT = "count(*)"
+USE_TYPED_JSON = "expr_use_json_stats"
+"""The name among template values under which Milvus takes ``false`` for: read JSON from its text."""
 MAX_KEY_BYTES = 16 * 1024
 """A longer request holds a list that is hardly asked for twice; its plan would be as large as the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A bound filter, and the primary keys that it lists when it does nothing else."""
+    """A bound filter, and what it says without reading a row.
+
+    keys      the primary keys that a row must have, None when the filter lists none
+    pruner    what the filter says about where its rows lie, None when every segment may have some
+    raw_json  the filter reads JSON from the rows' texts, not from typed columns
+    rest      what a row with one of the keys must satisfy besides, None for nothing
+    sample    which part of the rows that pass is wanted, at random; None for all of them
+    """
 
     expression: BoundExpr | None = None
     keys: pa.Array | None = None
+    pruner: Pruner | None = None
+    raw_json: bool = False
+    rest: BoundExpr | None = None
+    sample: float | None = None
+
+    @property
+    def lists_keys(self) -> bool:
+        """Whether the filter is a list of primary keys and nothing else."""
+        return self.keys is not None and self.rest is None and self.sample is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +105,7 @@ def search_key(request: SearchRequest) -> Hashable:
         return None
     page = (request.limit, request.offset, request.ignore_growing)
     names = (request.field, request.metric, request.filter, tuple(request.output_fields), request.partitions)
-    return (page, names, frozen(request.params))
+    return (page, names, request.timezone, frozen(request.params))
 
 
 def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:
@@ -108,7 +127,7 @@ def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:
         offset=request.offset,
         limit=request.limit,
         window=window,
-        where=bind_filter(manifest.schema, request.filter, request.values),
+        where=bind_filter(manifest, request.filter, request.values, request.timezone),
         output=plan_output(manifest.schema, request.output_fields, with_primary=False),
         partitions=_partitions(manifest, request.partitions),
         ignore_growing=request.ignore_growing,
@@ -124,7 +143,7 @@ def plan_query(manifest: Manifest, request: QueryRequest) -> QueryPlan:
         raise InvalidParameter("empty expression should be used with limit")
     names = () if counts else request.output_fields
     return QueryPlan(
-        where=bind_filter(manifest.schema, request.filter, request.values),
+        where=bind_filter(manifest, request.filter, request.values, request.timezone),
         output=plan_output(manifest.schema, names, with_primary=True),
         limit=request.limit,
         offset=request.offset,
@@ -134,23 +153,40 @@ def plan_query(manifest: Manifest, request: QueryRequest) -> QueryPlan:
     )
 
 
-def bind_filter(schema: Schema, text: str, values: Mapping[str, Any], plan: str = "query") -> Where:
-    """Bind a filter's text; an empty one selects everything. ``plan`` names the plan in the error."""
+def bind_filter(
+    manifest: Manifest, text: str, values: Mapping[str, Any], timezone: str = "", plan: str = "query"
+) -> Where:
+    """Bind a filter's text; an empty one selects everything.
+
+    values    of the templates; ``expr_use_json_stats`` is no template but says how JSON is read
+    timezone  where instants are that name no offset; empty for the collection's
+    plan      names the plan in the error
+    """
+    schema = manifest.schema
     if not text.strip():
         return Where()
     try:
-        expression = bind(text, schema, values)
+        bound = bind(text, schema, values, timezone or manifest.timezone)
     except InvalidParameter as error:
         raise Wrapped(f"failed to create {plan} plan", error) from error
-    keys = primary_key_values(expression, schema)
-    return Where(expression, None if keys is None else pa.array(keys, type=arrow_type(schema.primary)))
+    expression, part = sampled(bound)
+    keys, rest = primary_key_values(expression, schema) or (None, None)
+    listed = None if keys is None else pa.array(keys, type=arrow_type(schema.primary))
+    raw_json = values.get(USE_TYPED_JSON) is False
+    return Where(expression, listed, Pruner(schema, expression), raw_json, rest, part)
+
+
+def where_keys(schema: Schema, keys: pa.Array) -> Where:
+    """Return what selects the rows of some primary keys."""
+    return Where(keys=keys, pruner=Pruner(schema, keys_filter(keys, schema)))
 
 
 def _anns_field(schema: Schema, name: str) -> Field:
     if not name:
-        if len(schema.vectors) > 1:
+        vectors = schema.vectors or [field for field in schema if field.type.is_vector]
+        if len(vectors) > 1:
             raise InvalidParameter("multiple anns_fields exist, please specify a anns_field in search_params")
-        return schema.vectors[0]
+        return vectors[0]
     field = schema.find(name)
     if field is None:
         raise InvalidParameter(

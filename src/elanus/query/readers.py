@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from elanus.model.bitset import Bitset
 from elanus.model.ids import PartitionId
 from elanus.model.time import NEVER, Timestamp
 from elanus.query.plan import Where
+from elanus.query.prune import prune
+from elanus.query.sampling import sample
 from elanus.segment.base import SegmentReader
 from elanus.segment.filtering import Scope, keep
 from elanus.segment.view import View
@@ -21,24 +25,32 @@ def readers(
     expired: Timestamp = NEVER,
     partitions: frozenset[PartitionId] | None = None,
     ignore_growing: bool = False,
+    random: np.random.Generator | None = None,
 ) -> Iterator[tuple[SegmentReader, Bitset | None]]:
     """Yield each segment with rows in scope, and those rows (None for all of them).
 
     at          for each shard the timestamp that is read at; taken before ``view`` was
     partitions  None for all
+    random      what a random sample is drawn with; None for a seed of its own
     """
-    for shard, time in enumerate(at):
-        scope = Scope(time, expired, where.expression, where.keys)
-        for segment in segments(view, shard, time, ignore_growing=ignore_growing):
-            if segment.num_rows and (partitions is None or segment.partition in partitions):
-                rows = keep(segment, scope)
-                if rows is None or rows.count():
-                    yield segment, rows
+    pinned = _pinned(view, at, where, expired, partitions, ignore_growing=ignore_growing)
+    if where.sample is not None:
+        pinned = sample(pinned, where.sample, np.random.default_rng() if random is None else random)
+    yield from pinned
 
 
-def segments(view: View, shard: int, at: Timestamp, *, ignore_growing: bool) -> Iterator[SegmentReader]:
-    """Yield a shard's segments, the growing ones as they were at ``at``."""
-    yield from view.sealed[shard]
-    if not ignore_growing:
-        for growing in view.growing[shard]:
-            yield growing.reader(at)
+def _pinned(
+    view: View,
+    at: Sequence[Timestamp],
+    where: Where,
+    expired: Timestamp,
+    partitions: frozenset[PartitionId] | None,
+    *,
+    ignore_growing: bool,
+) -> Iterator[tuple[SegmentReader, Bitset | None]]:
+    for choice in prune(view, at, where.pruner, expired=expired, partitions=partitions, ignore_growing=ignore_growing):
+        if choice.skip is None:
+            scope = Scope(choice.at, expired, where.expression, where.keys, where.raw_json, where.rest)
+            rows = keep(choice.segment, scope)
+            if rows is None or rows.count():
+                yield choice.segment, rows

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus.model.columns import Column
-from elanus.model.schema import Field
+from elanus.model.manifest import UTC
+from elanus.model.schema import Field, StructField
 from elanus.model.time import Timestamp
 from elanus.model.types import DataType, Level, Metric
 
@@ -55,6 +56,17 @@ class OutputColumn:
     keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OutputStruct:
+    """Returned sub-columns of a struct array, those that were asked for."""
+
+    struct: StructField
+    columns: tuple[Column, ...]
+
+
+Output = OutputColumn | OutputStruct
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
     """Find the nearest rows.
@@ -66,6 +78,7 @@ class SearchRequest:
     params     search parameters as the client gave them (ef, nprobe, radius, range_filter, ...), values from JSON
     values     template values of the filter
     plan_key   equal only for requests that are planned alike; spares their comparison part by part
+    timezone   where instants in the filter and the reply are that name no offset; empty for the collection's
     """
 
     queries: Queries | None
@@ -83,6 +96,7 @@ class SearchRequest:
     ignore_growing: bool = False
     consistency: Consistency = DEFAULT_CONSISTENCY
     plan_key: Hashable = None
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,7 @@ class SearchResult:
     distances  float32 [sum(counts)], inner form: smaller is nearer; ``metric`` turns them into scores
     columns    output columns, a row a hit
     fields     names of the output fields, wild cards expanded
+    timezone   in which instants are shown
     """
 
     counts: NDArray[np.int64]
@@ -101,17 +116,19 @@ class SearchResult:
     distances: NDArray[np.float32]
     metric: Metric
     primary: Field
-    columns: tuple[OutputColumn, ...]
+    columns: tuple[Output, ...]
     fields: tuple[str, ...]
     at: Timestamp
     round_decimal: int = -1
+    timezone: str = UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRequest:
     """Return the rows that a filter selects, ascending by primary key; or their number.
 
-    limit  None for all
+    limit     None for all
+    timezone  as of a search
     """
 
     filter: str
@@ -122,15 +139,17 @@ class QueryRequest:
     partitions: tuple[str, ...] = ()
     ignore_growing: bool = False
     consistency: Consistency = DEFAULT_CONSISTENCY
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
     """Rows as columns; ``count`` is set instead when ``count(*)`` was asked for."""
 
-    columns: tuple[OutputColumn, ...]
+    columns: tuple[Output, ...]
     fields: tuple[str, ...]
     primary: Field
     num_rows: int
     at: Timestamp
     count: int | None = None
+    timezone: str = UTC

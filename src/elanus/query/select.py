@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from elanus.model.bitset import Bitset
-from elanus.query.merge import gather_keys
+from elanus.model.columns import take
 from elanus.segment.base import SegmentReader
 
 
@@ -43,7 +44,8 @@ def select_rows(
         return Selected(segments, nothing, nothing)
     rows = np.concatenate([rows for _, rows in taken])
     parts = np.repeat(np.arange(len(taken)), [len(rows) for _, rows in taken])
-    order = pc.sort_indices(gather_keys(segments, parts, rows, primary)).to_numpy()
+    keys = pa.concat_arrays([take(segment.column(primary).data, rows) for segment, rows in taken])
+    order = pc.sort_indices(keys).to_numpy()
     page = order[offset : None if limit is None else offset + limit].astype(np.int64, copy=False)
     return Selected(segments, parts[page], rows[page])
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
+from elanus._native.rtree import Boxes
 from elanus.expr import JsonValues, LeafIndex, Operand
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
@@ -18,6 +19,7 @@ from elanus.model.ids import FieldId, PartitionId, SegmentId
 from elanus.model.manifest import IndexInfo
 from elanus.model.schema import Field
 from elanus.model.time import Timestamp
+from elanus.segment.statistics import SegmentStatistics
 
 
 class SegmentReader(Protocol):
@@ -28,6 +30,10 @@ class SegmentReader(Protocol):
     num_rows: int
     sorted_by_key: bool
 
+    @property
+    def statistics(self) -> SegmentStatistics | None:
+        """What is known of the rows without reading a column, None while they grow."""
+
     def column(self, field_id: int) -> Column:
         """Return a field's values, all rows."""
 
@@ -36,6 +42,9 @@ class SegmentReader(Protocol):
 
     def holds_json(self, field_id: int, path: tuple[str | int, ...]) -> bool:
         """Whether ``json_values`` has the path as typed columns already."""
+
+    def boxes(self, field_id: int) -> Boxes:
+        """Return the bounding boxes of a GEOMETRY field."""
 
     def indexes(self, operand: Operand) -> Sequence[LeafIndex]:
         """Return the built scalar indexes over exactly that operand."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elanus._native.bloom import BloomFilter
+from elanus.expr import Operand
 from elanus.index import INDEX_KINDS
-from elanus.index.base import VectorIndex
+from elanus.index.base import IndexKind, ScalarIndex, VectorIndex
 from elanus.model.columns import Column
 from elanus.model.errors import DataCorrupted
 from elanus.model.manifest import FileInfo, IndexFile, IndexInfo, SegmentInfo
 from elanus.model.schema import Field
 from elanus.segment.deletes import Tombstones
 from elanus.storage import parquet
+from elanus.storage.blooms import read_blooms
+from elanus.storage.shredded import ShreddedColumn
 from elanus.storage.store import ObjectStore, verify
 from elanus.storage.vectors import map_vectors
 
@@ -63,19 +69,46 @@ class SegmentFiles:
             return Tombstones()
         return Tombstones.of(*parquet.read_deletes(self._store, self._verify(info.deletes)))
 
+    def read_blooms(self, info: SegmentInfo) -> Mapping[int, BloomFilter]:
+        """Return the Bloom filters by field, mapped."""
+        return {} if info.blooms is None else read_blooms(self._store, self._verify(info.blooms))
+
+    def open_shredded(self, info: SegmentInfo, field_id: int) -> ShreddedColumn | None:
+        """Return the typed columns of a JSON field, None when the segment has none."""
+        typed = next((typed for typed in info.json if typed.field == field_id), None)
+        return None if typed is None else ShreddedColumn(self._store, self._verify(typed.file))
+
     def open_index(self, index: IndexInfo, file: IndexFile, field: Field) -> VectorIndex:
         """Return a built index, loaded by the kind that built it."""
-        kind = INDEX_KINDS[file.kind]
-        if file.version != kind.version:
+        kind, folder = self._verify_index(file)
+        if kind.load is None or index.metric is None:
+            raise DataCorrupted(f"{folder} is no index over vectors")
+        return kind.load(folder, field.type, index.metric)
+
+    def open_scalar_index(self, file: IndexFile, operand: Operand) -> ScalarIndex:
+        """Return a built index over an operand, loaded by the kind that built it."""
+        kind, folder = self._verify_index(file)
+        if kind.load_scalar is None:
+            raise DataCorrupted(f"{folder} is no index over scalars")
+        index = kind.load_scalar(folder, operand)
+        if index.num_rows != file.rows:
+            raise DataCorrupted(f"{folder} covers {index.num_rows} rows instead of {file.rows}")
+        return index
+
+    def _verify_index(self, file: IndexFile) -> tuple[IndexKind, Path]:
+        """Return the kind of an index and the local folder of its files, once all of them are what was written."""
+        kind = INDEX_KINDS.find(file.kind)
+        if kind is None or file.version != kind.version:
+            known = "none" if kind is None else str(kind.version)
             raise DataCorrupted(
-                f"{file.files[0].key} has version {file.version} of {file.kind}, this server reads {kind.version}"
+                f"{file.files[0].key} has version {file.version} of {file.kind}, this server reads {known}"
             )
         for part in file.files:
             self._verify(part)
-        folder = self._store.local_path(file.files[0].key)
-        if folder is None or kind.load is None or index.metric is None:
+        path = self._store.local_path(file.files[0].key)
+        if path is None:
             raise DataCorrupted(f"{file.files[0].key} is not on a local disk")
-        return kind.load(folder.parent, field.type, index.metric)
+        return kind, path.parent
 
     def close(self) -> None:
         """Forget what was verified: the next use checks again."""

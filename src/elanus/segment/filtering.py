@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from elanus.expr import BoundExpr, Step, select
+from elanus.expr import BoundExpr, RawJson, Step, select
 from elanus.model.bitset import Bitset, intersect
 from elanus.model.time import NEVER, Timestamp
 from elanus.segment.base import SegmentReader
@@ -17,16 +17,20 @@ from elanus.segment.base import SegmentReader
 class Scope:
     """What a read sees.
 
-    at       rows written later, or deleted at this time or before, are not seen
-    expired  rows written at this time or before have expired; 0 when rows don't
-    where    the filter, None for none
-    keys     set when the filter is exactly a list of primary keys: int64 or large_string
+    at        rows written later, or deleted at this time or before, are not seen
+    expired   rows written at this time or before have expired; 0 when rows don't
+    where     the filter, None for none
+    keys      the primary keys that a row must have when the filter lists some: int64 or large_string
+    raw_json  the filter reads JSON from the rows' texts, not from typed columns
+    rest      what the filter asks of the rows with its keys, None for nothing more
     """
 
     at: Timestamp
     expired: Timestamp = NEVER
     where: BoundExpr | None = None
     keys: pa.Array | None = None
+    raw_json: bool = False
+    rest: BoundExpr | None = None
 
 
 def keep(segment: SegmentReader, scope: Scope) -> Bitset | None:
@@ -39,19 +43,21 @@ def passing(segment: SegmentReader, scope: Scope, seen: Bitset | None, trace: St
 
     trace  filled with what was done, when given
     """
-    if scope.keys is not None:
-        found = _by_keys(segment, scope.keys, seen)
-        if found is not None:
-            _trace_keys(trace, segment, found)
-            return found
-    if scope.where is None:
-        return seen
-    return select(scope.where, segment, seen, trace)
+    found = None if scope.keys is None else _by_keys(segment, scope.keys, seen)
+    source = RawJson(segment) if scope.raw_json else segment
+    if found is not None:
+        step = _trace_keys(trace, segment, found, scope.rest)
+        return found if scope.rest is None else select(scope.rest, source, found, step)
+    return seen if scope.where is None else select(scope.where, source, seen, trace)
 
 
-def _trace_keys(trace: Step | None, segment: SegmentReader, found: Bitset) -> None:
-    if trace is not None:
-        trace.how, trace.rows_in, trace.rows_out = "primary key", segment.num_rows, found.count()
+def _trace_keys(trace: Step | None, segment: SegmentReader, found: Bitset, rest: BoundExpr | None) -> Step | None:
+    """Say that keys were looked up; return the step of what else is asked of their rows."""
+    if trace is None:
+        return None
+    trace.how, trace.rows_in, trace.rows_out = "primary key", segment.num_rows, found.count()
+    trace.steps = [] if rest is None else [Step(rest)]
+    return trace.steps[0] if trace.steps else None
 
 
 def visible(segment: SegmentReader, scope: Scope) -> Bitset | None:

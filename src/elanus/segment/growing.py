@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
-from elanus.expr import JsonValues, LeafIndex, Operand, extract_json
+from elanus._native.rtree import Boxes, boxes
+from elanus.expr import JsonValues, LeafIndex, Operand
 from elanus.index.base import VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch, arrow_type, take
@@ -21,6 +22,7 @@ from elanus.model.schema import Field, Schema
 from elanus.model.time import Timestamp
 from elanus.segment.buffers import GrowingArray, growing_column
 from elanus.segment.deletes import Tombstones
+from elanus.segment.growing_json import GrowingJson
 from elanus.segment.keys import KEY_MAPS, KeyMap
 
 
@@ -38,6 +40,7 @@ class GrowingSegment:
         self.partition = partition
         self.schema = schema
         self.tombstones = Tombstones()
+        self.json = GrowingJson()
         self.first_at = Timestamp(0)
         self.frozen = False
         self.num_rows = 0
@@ -95,6 +98,7 @@ class GrowingReader:
     """The first rows of a growing segment, fixed."""
 
     sorted_by_key = False
+    statistics = None
 
     def __init__(self, segment: GrowingSegment, num_rows: int) -> None:
         self._segment = segment
@@ -103,7 +107,7 @@ class GrowingReader:
         self.num_rows = num_rows
         self._columns: dict[int, Column] = {}
         self._bases: dict[int, Vectors] = {}
-        self._json: dict[tuple[int, tuple[str | int, ...]], JsonValues] = {}
+        self._boxes: dict[int, Boxes] = {}
 
     def column(self, field_id: int) -> Column:
         """Return a field's values, all rows."""
@@ -114,14 +118,17 @@ class GrowingReader:
 
     def json_values(self, field_id: int, path: tuple[str | int, ...]) -> JsonValues:
         """Return what a JSON field holds under a path, as typed columns."""
-        key = (field_id, path)
-        if key not in self._json:
-            self._json[key] = extract_json(self.column(field_id), path)
-        return self._json[key]
+        return self._segment.json.values(field_id, path, self.column(field_id))
 
     def holds_json(self, field_id: int, path: tuple[str | int, ...]) -> bool:
-        """Whether ``json_values`` has the path as typed columns already."""
-        return (field_id, path) in self._json
+        """Whether ``json_values`` has the path of most rows as typed columns already."""
+        return self._segment.json.holds(field_id, path)
+
+    def boxes(self, field_id: int) -> Boxes:
+        """Return the bounding boxes of a GEOMETRY field."""
+        if field_id not in self._boxes:
+            self._boxes[field_id] = boxes(*self.column(field_id).bytes_and_offsets())
+        return self._boxes[field_id]
 
     def indexes(self, _operand: Operand) -> Sequence[LeafIndex]:
         """Return the built scalar indexes over exactly that operand."""

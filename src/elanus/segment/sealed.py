@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
-from elanus.expr import JsonValues, LeafIndex, Operand, extract_json
-from elanus.index.base import VectorIndex
+from elanus._native.rtree import Boxes, boxes
+from elanus.expr import JsonValues, LeafIndex, Operand
+from elanus.index import INDEX_KINDS, indexed_operand
+from elanus.index.base import TitledIndex, VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import VECTOR_DTYPES, Column, ColumnBatch, vector_array
 from elanus.model.errors import DataCorrupted
@@ -23,18 +25,18 @@ from elanus.model.schema import Field, Schema
 from elanus.model.time import Timestamp
 from elanus.segment.deletes import Tombstones
 from elanus.segment.files import SegmentFiles
+from elanus.segment.json_columns import JsonCache, SealedJson
 from elanus.segment.keys import find_sorted
+from elanus.segment.statistics import SegmentStatistics
 
 log = logging.getLogger("elanus.segment")
-
-MAX_JSON_PATHS = 32
-"""JSON paths of a segment whose values are kept, each several times as large as a column of numbers."""
 
 
 class SealedSegment:
     """Rows sorted by primary key, then by timestamp. Columns, vectors and indexes are read when first asked for.
 
     report_damage  called with an index file that could not be opened, so that it is built anew
+    json_cache     where typed JSON values are kept, beside those of other segments
     """
 
     sorted_by_key = True
@@ -46,6 +48,8 @@ class SealedSegment:
         files: SegmentFiles,
         tombstones: Tombstones | None = None,
         report_damage: Callable[[SegmentId, IndexFile], None] = lambda _segment, _file: None,
+        *,
+        json_cache: JsonCache | None = None,
     ) -> None:
         self.info = info
         self.id: SegmentId = info.id
@@ -57,11 +61,16 @@ class SealedSegment:
         self._tombstones = tombstones
         self._columns: dict[int, Column] = {}
         self._valid: dict[int, Bitset | None] = {}
-        self._json: dict[tuple[int, tuple[str | int, ...]], JsonValues] = {}
+        self._json = SealedJson(files, info, json_cache or JsonCache())
+        self._boxes: dict[int, Boxes] = {}
         self._matrices: dict[int, NDArray[Any]] = {}
         self._bases: dict[int, Vectors] = {}
         self._indexes: dict[IndexId, VectorIndex | None] = {}
+        self._scalar_files: Mapping[Operand, Sequence[IndexFile]] | None = None
+        self._scalar_indexes: dict[IndexFile, TitledIndex | None] = {}
+        self._indexes_over: dict[Operand, Sequence[LeafIndex]] = {}
         self._timestamps: NDArray[np.uint64] | None = None
+        self._statistics: SegmentStatistics | None = None
         self._opening = threading.RLock()
 
     # --- what the writer does ---
@@ -80,6 +89,9 @@ class SealedSegment:
         kept = {file.index for file in info.indexes}
         with self._opening:
             self._indexes = {key: index for key, index in self._indexes.items() if key in kept and index is not None}
+            opened = self._scalar_indexes.items()
+            self._scalar_indexes = {file: index for file, index in opened if file in info.indexes and index is not None}
+            self._scalar_files, self._indexes_over = None, {}
             self.info = info
 
     def find(self, keys: pa.Array) -> NDArray[np.int64]:
@@ -96,6 +108,15 @@ class SealedSegment:
         return self.timestamps()[:num_rows]
 
     # --- what readers do ---
+
+    @property
+    def statistics(self) -> SegmentStatistics:
+        """What is known of the rows without reading a column; Bloom filters are opened when first asked for."""
+        known = self._statistics
+        if known is None:
+            files, info = self._files, self.info
+            known = self._statistics = SegmentStatistics(info, self.schema, lambda: files.read_blooms(info))
+        return known
 
     def column(self, field_id: int) -> Column:
         """Return a field's values, all rows."""
@@ -114,23 +135,64 @@ class SealedSegment:
 
     def json_values(self, field_id: int, path: tuple[str | int, ...]) -> JsonValues:
         """Return what a JSON field holds under a path, as typed columns; kept for the next filter."""
-        key = (field_id, path)
-        values = self._json.get(key)
-        if values is None:
-            values = extract_json(self.column(field_id), path)
-            with self._opening:
-                if len(self._json) >= MAX_JSON_PATHS:
-                    self._json.pop(next(iter(self._json)))
-                self._json[key] = values
-        return values
+        return self._json.values(field_id, path, lambda: self.column(field_id))
 
     def holds_json(self, field_id: int, path: tuple[str | int, ...]) -> bool:
-        """Whether ``json_values`` has the path as typed columns already."""
-        return (field_id, path) in self._json
+        """Whether ``json_values`` has the path as typed columns, in memory or in a file."""
+        return self._json.holds(field_id, path)
 
-    def indexes(self, _operand: Operand) -> Sequence[LeafIndex]:
-        """Return the built scalar indexes over exactly that operand."""
-        return ()
+    def boxes(self, field_id: int) -> Boxes:
+        """Return the bounding boxes of a GEOMETRY field, 33 bytes a row; kept for the next filter."""
+        found = self._boxes.get(field_id)
+        if found is None:
+            found = self._boxes[field_id] = boxes(*self.column(field_id).bytes_and_offsets())
+        return found
+
+    def indexes(self, operand: Operand) -> Sequence[LeafIndex]:
+        """Return the built scalar indexes over exactly that operand, opened when first asked for."""
+        known = self._indexes_over  # taken first: `update` and `cool` put another one in its place
+        files = self._files_over().get(operand)
+        if files is None:
+            return ()
+        if operand not in known:
+            found = (self._scalar_index(file, operand) for file in files)
+            known[operand] = [index for index in found if index is not None]
+        return known[operand]
+
+    def _files_over(self) -> Mapping[Operand, Sequence[IndexFile]]:
+        """Return the files of scalar indexes, by what they cover."""
+        known = self._scalar_files
+        if known is None:
+            with self._opening:
+                found: dict[Operand, list[IndexFile]] = {}
+                for file in self.info.indexes:
+                    kind = INDEX_KINDS.find(file.kind)
+                    if kind is not None and kind.family == "scalar":
+                        found.setdefault(indexed_operand(self.schema, file.field, file.json_path), []).append(file)
+                known = self._scalar_files = found
+        return known
+
+    def _scalar_index(self, file: IndexFile, operand: Operand) -> TitledIndex | None:
+        """Return an opened index, None when its file is damaged: then the rows are looked at."""
+        known = self._scalar_indexes
+        if file not in known:
+            with self._opening:
+                known = self._scalar_indexes
+                if file not in known:
+                    known[file] = self._open_scalar_index(file, operand)
+        return known[file]
+
+    def _open_scalar_index(self, file: IndexFile, operand: Operand) -> TitledIndex | None:
+        try:
+            return TitledIndex(f"{file.name} ({file.kind})", self._files.open_scalar_index(file, operand))
+        except DataCorrupted as error:
+            self._report(file, error)
+            return None
+
+    def _report(self, file: IndexFile, error: DataCorrupted) -> None:
+        if file in self.info.indexes:  # otherwise it was dropped while a reader was about to open it
+            log.error("index file is damaged, its segment is scanned until it is built anew: %s", error)
+            self._report_damage(self.id, file)
 
     def vectors(self, field: Field) -> NDArray[Any]:
         """Return a dense vector field as [rows, width], mapped from its file."""
@@ -187,8 +249,7 @@ class SealedSegment:
         try:
             return self._files.open_index(index, file, self.schema.by_id(file.field))
         except DataCorrupted as error:
-            log.error("index file is damaged, its segment is scanned until it is built anew: %s", error)
-            self._report_damage(self.id, file)
+            self._report(file, error)
             return None
 
     def alive(self, at: Timestamp) -> Bitset | None:
@@ -229,18 +290,24 @@ class SealedSegment:
     # --- load and release ---
 
     def warm(self, indexes: Sequence[IndexInfo]) -> None:
-        """Open and verify what searches need: keys, tombstones, vectors, indexes."""
+        """Open and verify what searches and filters need: keys, tombstones, vectors, indexes."""
         self.column(self.schema.primary.id)
         _ = self.tombstones
         for field in self.schema.vectors:
             if field.type.is_dense_vector:
                 self.vectors(field)
         for index in indexes:
-            self.index(index)
+            if index.metric is not None:
+                self.index(index)
+        for operand in self._files_over():
+            self.indexes(operand)
 
     def cool(self) -> None:
         """Let go of everything that can be read again; readers in flight keep what they hold."""
         with self._opening:
-            self._columns, self._json, self._matrices, self._bases, self._valid, self._indexes = {}, {}, {}, {}, {}, {}
-            self._timestamps = None
+            self._boxes = {}
+            self._columns, self._matrices, self._bases, self._valid, self._indexes = {}, {}, {}, {}, {}
+            self._scalar_indexes, self._indexes_over = {}, {}
+            self._json.cool()
+            self._timestamps = self._statistics = None
             self._files.close()

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from elanus._native.keys import argsort_strings
 from elanus.model.columns import Column, ColumnBatch, fixed_values, varlen_buffers
 from elanus.model.ids import PartitionId, SegmentId
-from elanus.model.manifest import FileInfo, SegmentInfo, VectorFile
+from elanus.model.manifest import FileInfo, JsonFile, SegmentInfo, VectorFile
 from elanus.model.schema import Field, Schema
 from elanus.model.settings import SegmentSettings
 from elanus.model.time import Timestamp
+from elanus.model.types import DataType
+from elanus.segment.statistics import build_blooms, describe
 from elanus.storage import parquet
+from elanus.storage.blooms import write_blooms
+from elanus.storage.shredded import write_shredded
 from elanus.storage.store import ObjectStore
 from elanus.storage.vectors import write_vectors
 
@@ -67,8 +71,22 @@ class SegmentWriter:
             schema_version=schema.version,
             scalars=parquet.write_scalars(self._store, f"{folder}/scalars.parquet", schema.fields, batch, written),
             vectors=tuple(self._write_vectors(folder, batch[field.id]) for field in _dense(schema)),
+            statistics=describe(batch),
+            blooms=self._write_blooms(folder, batch),
+            json=self._write_json(folder, schema, batch),
         )
         return info, order
+
+    def _write_blooms(self, folder: str, batch: ColumnBatch) -> FileInfo | None:
+        filters = build_blooms(batch)
+        return write_blooms(self._store, f"{folder}/blooms", filters) if filters else None
+
+    def _write_json(self, folder: str, schema: Schema, batch: ColumnBatch) -> tuple[JsonFile, ...]:
+        if batch.num_rows < self._settings.typed_json_rows:
+            return ()
+        fields = [field.id for field in schema if field.type is DataType.JSON]
+        files = {field: write_shredded(self._store, f"{folder}/json.{field}.parquet", batch[field]) for field in fields}
+        return tuple([JsonFile(field, file) for field, file in files.items() if file is not None])
 
     def _write_vectors(self, folder: str, column: Column) -> VectorFile:
         key = f"{folder}/vectors.{column.field.id}.parquet"

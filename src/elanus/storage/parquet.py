@@ -5,11 +5,12 @@ The files are described in docs/formats/segment.md. Readers take files as they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -57,7 +58,7 @@ def write_scalars(
     while any(field.name == name for field in fields):
         name += "_"
     stored.append(_int_column(name, TIMESTAMP_ID, timestamps))
-    return _write(store, key, stored)
+    return _write(store, key, stored, _geo(fields))
 
 
 def read_scalar_column(store: ObjectStore, file: FileInfo, field: Field) -> Column:
@@ -93,6 +94,10 @@ def read_deletes(store: ObjectStore, file: FileInfo) -> tuple[NDArray[np.int64],
 # --- writing ---
 
 Stored = tuple[pa.Field, pa.Array]
+_NOTHING: Mapping[bytes, bytes] = {}
+
+# Types that other readers know, over the same bytes.
+_STORED_TYPES = {DataType.JSON: pa.large_string(), DataType.TIMESTAMPTZ: pa.timestamp("us", tz="UTC")}
 
 
 def _stored_columns(column: Column) -> Iterator[Stored]:
@@ -103,8 +108,8 @@ def _stored_columns(column: Column) -> Iterator[Stored]:
             valid = parquet_field(f"{field.name}.valid", pa.bool_(), VALIDITY_ID + field.id, nullable=False)
             yield valid, data.is_valid()
         return
-    if field.type is DataType.JSON:
-        data = data.view(pa.large_string())
+    if field.type in _STORED_TYPES:
+        data = data.view(_STORED_TYPES[field.type])
     yield parquet_field(field.name, data.type, field.id, nullable=field.nullable), data
 
 
@@ -113,10 +118,20 @@ def _int_column(name: str, field_id: int, values: NDArray[Any]) -> Stored:
     return parquet_field(name, pa.int64(), field_id, nullable=False), pa.array(np.ascontiguousarray(values, np.int64))
 
 
-def _write(store: ObjectStore, key: str, stored: Sequence[Stored]) -> FileInfo:
+def _geo(fields: Sequence[Field]) -> Mapping[bytes, bytes]:
+    """Return what GeoParquet says of a file: which columns are geometries, in longitude and latitude."""
+    names = [field.name for field in fields if field.type is DataType.GEOMETRY]
+    if not names:
+        return {}
+    columns = {name: {"encoding": "WKB", "geometry_types": []} for name in names}
+    return {b"geo": orjson.dumps({"version": "1.1.0", "primary_column": names[0], "columns": columns})}
+
+
+def _write(store: ObjectStore, key: str, stored: Sequence[Stored], geo: Mapping[bytes, bytes] = _NOTHING) -> FileInfo:
     import pyarrow.parquet as pq
 
-    schema = pa.schema([field for field, _ in stored], metadata={FORMAT_KEY: b"%d" % FORMAT_VERSION})
+    metadata = {FORMAT_KEY: b"%d" % FORMAT_VERSION, **geo}
+    schema = pa.schema([field for field, _ in stored], metadata=metadata)
     table = pa.table([data for _, data in stored], schema=schema)
     with store.new_file(key) as draft:
         with naming(draft.path, "write"):
@@ -129,11 +144,11 @@ def _write(store: ObjectStore, key: str, stored: Sequence[Stored]) -> FileInfo:
 
 def _read(store: ObjectStore, file: FileInfo, field_id: int) -> pa.Array | None:
     """Return the column of a field id, None when the file has none."""
-    with _opened(store, file) as source:
+    with opened(store, file) as source:
         name = _name_of(source.schema_arrow, field_id)
         if name is None:
             return None
-        return pa.concat_arrays(_chunks(source.read(columns=[name]).column(0)))
+        return whole(source.read(columns=[name]).column(0))
 
 
 def _read_ints(store: ObjectStore, file: FileInfo, field_id: int) -> NDArray[np.int64]:
@@ -144,18 +159,21 @@ def _read_ints(store: ObjectStore, file: FileInfo, field_id: int) -> NDArray[np.
 
 
 def _num_rows(store: ObjectStore, file: FileInfo) -> int:
-    with _opened(store, file) as source:
+    with opened(store, file) as source:
         return int(source.metadata.num_rows)
 
 
 @contextmanager
-def _opened(store: ObjectStore, file: FileInfo) -> Iterator[Any]:
-    """Open a Parquet file; what Arrow can't read is reported as damage of that file."""
+def opened(store: ObjectStore, file: FileInfo, metadata: Any = None) -> Iterator[Any]:
+    """Open a Parquet file; what Arrow can't read is reported as damage of that file.
+
+    metadata  of the file when it was opened before, so that it isn't read again
+    """
     import pyarrow.parquet as pq
 
     data = pa.BufferReader(pa.py_buffer(open_object(store, file.key)))
     try:
-        source = pq.ParquetFile(data)
+        source = pq.ParquetFile(data, metadata=metadata)
         version = int((source.schema_arrow.metadata or {}).get(FORMAT_KEY, FORMAT_VERSION))
         if version > FORMAT_VERSION:
             raise StorageFailed(f"{file.key} has format {version}, this release reads up to {FORMAT_VERSION}")
@@ -169,5 +187,6 @@ def _name_of(schema: pa.Schema, field_id: int) -> str | None:
     return next((field.name for field in schema if (field.metadata or {}).get(b"PARQUET:field_id") == wanted), None)
 
 
-def _chunks(column: pa.ChunkedArray) -> Iterable[pa.Array]:
-    return column.chunks or [pa.array([], type=column.type)]
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array; copied together when it has several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([pa.array([], column.type), *column.chunks])

@@ -199,8 +199,7 @@ REFUSED = [
         1100,
         "string data type not supported yet, please use VarChar type instead",
     ),
-    ([KEY, VECTOR, field("g", DataType.GEOMETRY)], 1100, "data type Geometry of field g is not available yet"),
-    ([KEY, VECTOR, field("t", DataType.TIMESTAMPTZ)], 1100, "is not available yet"),
+    ([KEY, VECTOR, field("x", DataType.TEXT)], 1100, "data type Text of field x is not available yet"),
     ([KEY, VECTOR, field("m", DataType.MOL)], 1100, "data type Mol of field m is not supported"),
     ([KEY, field("v", DataType.ARRAY_OF_VECTOR)], 1100, "array of vector can only be in the struct array field"),
     ([KEY, VECTOR, TEXT, TEXT], 1100, "duplicated field name s found"),
@@ -212,6 +211,16 @@ REFUSED = [
         1100,
         "type (VarChar) of field (s) is not equal to the type(DataType_Int64) of default_value",
     ),
+    ([KEY, VECTOR, field("t", DataType.TIMESTAMPTZ, default="soon")], 1100, "invalid timestamp string: 'soon'"),
+    ([KEY, VECTOR, field("t", DataType.TIMESTAMPTZ, default=2**62)], 1100, "default value out of range"),
+    ([KEY, VECTOR, field("t", DataType.TIMESTAMPTZ, default=True)], 1100, "is not equal to the type(DataType_Bool)"),
+    ([KEY, VECTOR, field("g", DataType.GEOMETRY, default="POINT (")], 1100, "default value of field g"),
+    ([KEY, VECTOR, field("g", DataType.GEOMETRY, default=1)], 1100, "is not equal to the type(DataType_Int64)"),
+    ([KEY, VECTOR, replace(TAGS, element_type=DataType.GEOMETRY)], 1100, "element type Geometry is not supported"),
+    ([KEY, VECTOR, replace(TAGS, element_type=DataType.TIMESTAMPTZ)], 1100, "element type Timestamptz is not support"),
+    ([field("id", DataType.TIMESTAMPTZ, is_primary=True), VECTOR], 1100, "primary key should be Int64 or VarChar"),
+    ([field("id", DataType.GEOMETRY, is_primary=True), VECTOR], 1100, "primary key should be Int64 or VarChar"),
+    ([KEY, VECTOR, field("t", DataType.TIMESTAMPTZ, is_partition_key=True)], 1100, "partition key should be Int64"),
     ([KEY, VECTOR, field("b", DataType.BOOL, default=1)], 1100, "is not equal to the type(DataType_Int64)"),
     ([KEY, VECTOR, field("n", DataType.INT8, default=True)], 1100, "is not equal to the type(DataType_Bool)"),
     ([KEY, VECTOR, field("n", DataType.INT8, default=128)], 1100, "default value out of range"),
@@ -321,6 +330,37 @@ def test_properties_with_rules_are_checked(clock, key, value, code, phrase):
     error = refusal(clock, KEY, VECTOR, TEXT, properties=((key, value),))
     assert phrase in str(error)
     assert error.code == code
+
+
+def test_a_ttl_field_of_instants_is_allowed(clock):
+    manifest = made(clock, KEY, VECTOR, field("t", DataType.TIMESTAMPTZ), properties=(("ttl_field", "t"),))
+    assert manifest.property_map["ttl_field"] == "t"
+
+
+def test_defaults_of_instants_stand_in_the_collection_s_time_zone(clock):
+    new_year = 1_735_689_600_000_000
+    for given, expected in [
+        ("2025-01-01T00:00:00Z", new_year),
+        ("2025-01-01 00:00:00", new_year - 8 * 3_600_000_000),
+        (new_year, new_year),
+    ]:
+        stamp = field("t", DataType.TIMESTAMPTZ, default=given)
+        manifest = made(clock, KEY, VECTOR, stamp, properties=(("timezone", "Asia/Shanghai"),))
+        assert (manifest.schema["t"].default, manifest.timezone) == (expected, "Asia/Shanghai")
+
+
+def test_defaults_that_say_the_same_define_the_same_collection(clock):
+    one, other, third = (
+        made(clock, KEY, VECTOR, field("t", DataType.TIMESTAMPTZ, default=text))
+        for text in ("2025-01-01T00:00:00Z", "2025-01-01T08:00:00+08:00", "2025-01-01T08:00:00Z")
+    )
+    assert same_definition(one, other)
+    assert not same_definition(one, third)
+
+
+def test_a_geometry_s_default_stays_the_text_that_it_was(clock):
+    shape = field("g", DataType.GEOMETRY, default="POINT(1 1)")
+    assert made(clock, KEY, VECTOR, shape).schema["g"].default == "POINT(1 1)"
 
 
 def test_both_expiry_properties_are_refused(clock):

@@ -13,13 +13,12 @@ from elanus.engine.collections import DropCollection
 from elanus.engine.data import Delete, Insert
 from elanus.engine.indexes import CreateIndex, DescribeIndexes
 from elanus.engine.partitions import CreatePartition, DropPartition, Load
-from elanus.engine.search import Queries, Query, Search
+from elanus.engine.search import Queries, Search
 from elanus.model.columns import Column, arrow_type
 from elanus.model.errors import StorageFailed
 from elanus.model.schema import Field
 from elanus.model.settings import SegmentSettings
 from elanus.model.types import DataType, IndexState
-from elanus.segment.sealed import MAX_JSON_PATHS
 from elanus.segment.writer import SegmentWriter
 from elanus.storage.manifest import ManifestLog
 
@@ -276,20 +275,6 @@ def test_reads_go_on_while_a_release_lets_go_of_files(house):
     finally:
         done.set()
         thread.join()
-
-
-def test_a_segment_keeps_the_values_of_a_bounded_number_of_json_paths(house):
-    house.create("c", Field(id=0, name="j", type=DataType.JSON))
-    put(house, 0, 3, j=[b'{"a1": 1, "a39": 2}'] * 3)
-    house.run(CreateIndex(C, "v", "v", FLAT))
-    house.run(Load(C))
-    collection = house.instance.collection(C)
-    collection.flush()
-    (segment,) = collection.view.all_sealed()
-    for number in range(40):
-        found = house.run(Query(collection=C, filter=f'j["a{number}"] > 0', output_fields=("count(*)",)))
-        assert found.count == (3 if number in (1, 39) else 0)
-    assert len(segment._json) == MAX_JSON_PATHS
 
 
 def test_a_search_with_a_long_list_keeps_no_plan(house):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from elanus.index import INDEX_KINDS, ResolvedIndex, build_params, index_field, resolve
-from elanus.index.unavailable import SCALAR_TYPES, VECTOR_TYPES
+from elanus.index.unavailable import VECTOR_TYPES
 from elanus.model.errors import ElanusError, InvalidParameter, MissingParameter, ParameterTooLarge
 from elanus.model.ids import FieldId, IndexId
 from elanus.model.manifest import IndexInfo
@@ -22,23 +22,29 @@ INT8 = Field(id=FieldId(105), name="bytes", type=DataType.INT8_VECTOR, dim=8)
 NUMBER = Field(id=FieldId(106), name="n", type=DataType.INT64)
 TEXT = Field(id=FieldId(107), name="text", type=DataType.TEXT)
 POINT = Field(id=FieldId(108), name="point", type=DataType.GEOMETRY)
+WORDS = Field(id=FieldId(111), name="words", type=DataType.VARCHAR)
 JSON = Field(id=FieldId(109), name="doc", type=DataType.JSON)
+OTHER = Field(id=FieldId(120), name="other", type=DataType.JSON)
 META = Field(id=FieldId(110), name="$meta", type=DataType.JSON, is_dynamic=True)
 
 
 def wanted(field: Field, name: str = "", existing: Sequence[IndexInfo] = (), /, **params: Any) -> ResolvedIndex:
-    return resolve(field, name, {key.replace("__", "."): str(value) for key, value in params.items()}, existing)
+    return resolved(field, name, {key.replace("__", "."): str(value) for key, value in params.items()}, existing)
 
 
-def recorded(resolved: ResolvedIndex, field: Field, number: int = 1) -> IndexInfo:
+def resolved(field: Field, name: str, params: Any, existing: Sequence[IndexInfo]) -> ResolvedIndex:
+    return resolve(Schema((field, OTHER)), field.name, name, params, existing)
+
+
+def recorded(made: ResolvedIndex, field: Field, number: int = 1) -> IndexInfo:
     return IndexInfo(
         id=IndexId(number),
-        name=resolved.name,
+        name=made.name,
         field=field.id,
-        kind=resolved.kind,
-        metric=resolved.metric,
-        params=resolved.params,
-        json_path=resolved.json_path,
+        kind=made.kind,
+        metric=made.metric,
+        params=made.params,
+        json_path=made.json_path,
     )
 
 
@@ -54,6 +60,7 @@ def recorded(resolved: ResolvedIndex, field: Field, number: int = 1) -> IndexInf
         (BINARY, "BIN_FLAT", Metric.HAMMING),
         (SPARSE, "SPARSE_INVERTED_INDEX", Metric.IP),
         (NUMBER, "AUTOINDEX", None),
+        (POINT, "RTREE", None),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
@@ -75,7 +82,7 @@ def test_autoindex_takes_the_users_metric() -> None:
 
 def test_a_named_kind_is_echoed_as_the_user_wrote_it() -> None:
     pairs = (("M", "16"), ("index_type", "HNSW"), ("metric_type", "IP"), ("efConstruction", "100"), ("own", "x"))
-    found = resolve(FLOAT, "named", pairs, ())
+    found = resolved(FLOAT, "named", pairs, ())
     assert (found.name, found.kind, found.metric, found.params) == ("named", "HNSW", Metric.IP, pairs)
 
 
@@ -125,6 +132,7 @@ def test_an_empty_name_is_the_fields_name(name: str) -> None:
 
 # --- what is refused ---
 
+GRAMS = {"index_type": "NGRAM", "min_gram": "2", "max_gram": "3"}
 HNSW = {"index_type": "HNSW", "metric_type": "COSINE"}
 REFUSED: list[tuple[Field, dict[str, str], type[ElanusError], str]] = [
     (FLOAT, {"index_type": "NOPE", "metric_type": "L2"}, InvalidParameter, "invalid index type: NOPE"),
@@ -170,7 +178,16 @@ REFUSED: list[tuple[Field, dict[str, str], type[ElanusError], str]] = [
     (NUMBER, HNSW, InvalidParameter, "data type Int64 can't build with this index HNSW"),
     (NUMBER, {"index_type": "DISKANN"}, InvalidParameter, "index DISKANN only supports vector data type"),
     (TEXT, {}, InvalidParameter, "TEXT field does not support user-created scalar index"),
-    (POINT, {}, InvalidParameter, "data type Geometry can't build with this index AUTOINDEX"),
+    (POINT, {"index_type": "INVERTED"}, InvalidParameter, "INVERTED are not supported on Geometry field"),
+    (NUMBER, {"index_type": "RTREE"}, InvalidParameter, "RTREE index can only be built on geometry field"),
+    (NUMBER, GRAMS, InvalidParameter, "Ngram index can only be created on VARCHAR or JSON field"),
+    (WORDS, {"index_type": "NGRAM"}, InvalidParameter, "Ngram index must specify both min_gram and max_gram"),
+    (WORDS, GRAMS | {"max_gram": "1"}, InvalidParameter, "invalid min_gram or max_gram value"),
+    (WORDS, GRAMS | {"min_gram": "0"}, InvalidParameter, "min_gram: 0, max_gram: 3"),
+    (WORDS, GRAMS | {"min_gram": "two"}, InvalidParameter, "min_gram for Ngram index must be an integer, got: two"),
+    (WORDS, GRAMS | {"max_gram": "3.0"}, InvalidParameter, "max_gram for Ngram index must be an integer, got: 3.0"),
+    (WORDS, GRAMS | {"max_gram": str(2**31)}, InvalidParameter, "invalid min_gram or max_gram value"),
+    (JSON, GRAMS | {"json_cast_type": "DOUBLE"}, InvalidParameter, "json_cast_type DOUBLE is not supported for NGRAM"),
     (FLOAT, {"M": "16"}, InvalidParameter, "only metric type can be passed when use AutoIndex"),
     (
         FLOAT,
@@ -226,15 +243,14 @@ def test_refusals_speak_milvus_words(
     field: Field, params: dict[str, str], error: type[ElanusError], phrase: str
 ) -> None:
     with pytest.raises(error) as caught:
-        resolve(field, "", params, ())
+        resolved(field, "", params, ())
     assert phrase in caught.value.reason
 
 
-@pytest.mark.parametrize("index_type", sorted(VECTOR_TYPES | SCALAR_TYPES))
+@pytest.mark.parametrize("index_type", sorted(VECTOR_TYPES))
 def test_types_that_are_not_here_yet_say_so_and_name_those_that_are(index_type: str) -> None:
-    field = FLOAT if index_type in VECTOR_TYPES else NUMBER
     with pytest.raises(InvalidParameter) as caught:
-        wanted(field, index_type=index_type, metric_type="L2")
+        wanted(FLOAT, index_type=index_type, metric_type="L2")
     for phrase in (f"invalid index type: {index_type}", "not available yet", *INDEX_KINDS.names()):
         assert phrase in caught.value.reason
 
@@ -248,7 +264,7 @@ def test_bad_names_are_named(name: str) -> None:
 
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="duplicated index param"):
-        resolve(FLOAT, "", [("M", "1"), ("M", "2")], ())
+        resolved(FLOAT, "", [("M", "1"), ("M", "2")], ())
 
 
 # --- beside other indexes ---
@@ -262,7 +278,7 @@ def test_the_same_index_again_is_the_same_index() -> None:
         {"index_type": "HNSW", "metric_type": "L2", "params": '{"M": 16}'},
         {"index_type": "HNSW", "metric_type": "L2", "M": "16", "mmap.enabled": "true"},
     ):
-        assert resolve(FLOAT, "", params, (first,)).existing is first
+        assert resolved(FLOAT, "", params, (first,)).existing is first
 
 
 def test_autoindex_again_is_the_same_index_with_its_default_metric_spelled_or_not() -> None:
@@ -283,7 +299,7 @@ def test_autoindex_again_is_the_same_index_with_its_default_metric_spelled_or_no
 def test_another_index_of_that_name_is_refused(params: dict[str, str]) -> None:
     first = recorded(wanted(FLOAT, index_type="HNSW", metric_type="L2", M="16"), FLOAT)
     with pytest.raises(InvalidParameter, match="at most one distinct index is allowed per field"):
-        resolve(FLOAT, "", params, (first,))
+        resolved(FLOAT, "", params, (first,))
 
 
 def test_the_name_of_another_fields_index_is_refused() -> None:

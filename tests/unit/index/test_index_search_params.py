@@ -141,4 +141,4 @@ def test_what_answers_is_said_in_words() -> None:
     assert HNSW.answered_by(DataType.FLOAT_VECTOR) == "HNSW graph (FAISS)"
     assert HNSW.answered_by(DataType.INT8_VECTOR) == "exact scan"
     assert INDEX_KINDS["FLAT"].answered_by(DataType.FLOAT_VECTOR) == "exact scan"
-    assert INDEX_KINDS["AUTOINDEX"].answered_by(DataType.INT64) == "scan of the column"
+    assert INDEX_KINDS["STL_SORT"].answered_by(DataType.INT64) == "sorted values"

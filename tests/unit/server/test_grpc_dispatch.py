@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from elanus.engine.base import CollectionName, Command
 from elanus.engine.collections import DescribeCollection, DropCollection, HasCollection
 from elanus.engine.data import Delete
 from elanus.engine.databases import ListDatabases
 from elanus.engine.partitions import HasPartition, Load
+from elanus.engine.schemas import GetSchema
 from elanus.engine.search import Search
 from elanus.engine.system import GetVersion
 from elanus.model.errors import (
@@ -30,6 +31,8 @@ from elanus.model.errors import (
     SchemaMismatch,
     Wrapped,
 )
+from elanus.model.ids import FieldId
+from elanus.model.schema import Schema, StructField
 from elanus.server.dispatch import Dispatcher
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc import status
@@ -89,6 +92,18 @@ def test_an_unknown_method_is_unimplemented(method: str) -> None:
 def test_bytes_that_are_no_request_are_refused_for_good(path: str) -> None:
     with pytest.raises(RpcAbort) as caught:
         Dispatcher(Answers({}))(path, {}, b"\x0a\xff\xff\xff\xff\x0f")
+    assert caught.value.code is GrpcCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("path", [PREFIX + "Insert", PREFIX + "Upsert"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_columns_that_are_no_messages_are_refused_for_good(path: str, inside: bool) -> None:
+    column = schema_pb2.FieldData(field_name="s", type=200)
+    column.struct_arrays.fields.add(field_name="part")
+    broken = column.SerializeToString().replace(b"part" if inside else b"s", b"\xff" * (4 if inside else 1))
+    body = milvus_pb2.InsertRequest(collection_name="c").SerializeToString() + b"\x2a" + bytes([len(broken)]) + broken
+    with pytest.raises(RpcAbort, match="UTF-8") as caught:
+        Dispatcher(Answers({GetSchema: Schema((), structs=(StructField(id=FieldId(1), name="s"),))}))(path, {}, body)
     assert caught.value.code is GrpcCode.INVALID_ARGUMENT
 
 

@@ -17,6 +17,7 @@ from elanus.model.manifest import (
     FileInfo,
     IndexFile,
     IndexInfo,
+    JsonFile,
     Manifest,
     PartitionInfo,
     SegmentInfo,
@@ -67,6 +68,7 @@ segments = st.builds(
     vectors=some(vectors),
     deletes=st.none() | infos,
     indexes=some(index_files),
+    json=some(st.builds(JsonFile, field=ids, file=infos)),
 )
 manifests = st.builds(
     Manifest,
@@ -98,6 +100,17 @@ def test_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
     again = decode_manifest(encode_manifest(manifest), "file")
     assert again == manifest
     assert repr(again) == repr(manifest)
+
+
+@given(segments)
+@settings(max_examples=20, deadline=None)
+def test_a_segment_of_an_older_release_has_no_typed_json(segment: SegmentInfo) -> None:
+    document = orjson.loads(encode_manifest(replace(MANIFEST, segments=(segment,))))
+    del document["crc32c"]
+    del document["manifest"]["segments"][0]["json"]
+    body = orjson.dumps(document)[1:]
+    again = decode_manifest(OPENING + b'%08x",' % crc32c(body) + body, "file")
+    assert again.segments == (replace(segment, json=()),)
 
 
 def test_file_is_plain_json() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from elanus.expr import fold, nodes
+from elanus.expr.binding.constants import check_int64
+from elanus.expr.binding.instants import bind_time, compare_with_template, speaks_of_time
 from elanus.expr.binding.paths import refuse_whole
 from elanus.expr.binding.scope import Bound, Scope, binds
 from elanus.expr.bound import (
@@ -17,6 +19,7 @@ from elanus.expr.bound import (
     Compare,
     Constant,
     ElementRef,
+    In,
     JsonRef,
     Operand,
     Value,
@@ -29,10 +32,16 @@ from elanus.model.types import DataType
 @binds(nodes.Binary)
 def bind_binary(scope: Scope, binary: nodes.Binary) -> Bound:
     """Bind both sides, then what stands between them."""
+    if (type(binary.left) in _OF_TIME or type(binary.right) in _OF_TIME) and speaks_of_time(binary):
+        return bind_time(scope, binary)
     left, right = scope.bind(binary.left), scope.bind(binary.right)
     if isinstance(left, Constant) and isinstance(right, Constant) and (left.template or right.template):
         raise FilterError(f"placeholder was not supported between two constants with operator: {binary.op}")
     return _OPERATORS[binary.op](binary.op, left, right)
+
+
+_OF_TIME = (nodes.Instant, nodes.Interval, nodes.Binary)
+"""What stands on a side when a comparison speaks of time; plain comparisons need not look further."""
 
 
 # --- comparison ---
@@ -44,13 +53,16 @@ def _bind_comparison(op: str, left: Bound, right: Bound) -> Bound:
     if isinstance(left, Constant):
         if isinstance(right, Constant):
             return Constant(fold.compare(op, left.value, right.value))
-        return _against_constant(fold.MIRRORED[op], right, left.value)
+        return _against_constant(fold.MIRRORED[op], right, left)
     if isinstance(right, Constant):
-        return _against_constant(op, left, right.value)
+        return _against_constant(op, left, right)
     return _two_columns(op, left, right)
 
 
-def _against_constant(op: str, operand: Operand, value: Value) -> BoundExpr:
+def _against_constant(op: str, operand: Operand, constant: Constant) -> BoundExpr:
+    if operand.type is DataType.TIMESTAMPTZ:
+        return compare_with_template(op, operand, constant)
+    value = constant.value
     if isinstance(value, tuple) and op in ("==", "!="):
         return _equals_list(op, operand, value)
     refuse_whole(operand)
@@ -99,6 +111,17 @@ def _two_columns(op: str, left: Operand, right: Operand) -> BoundExpr:
     if op == "!=":
         return ColumnsCompare("==", left, right, negated=True)
     return ColumnsCompare(op, left, right)
+
+
+@binds(nodes.Equalities)
+def bind_equalities(scope: Scope, node: nodes.Equalities) -> Bound:
+    """Bind a chain of equalities: what the first constant may be, all of its type may be."""
+    op = "!=" if node.negated else "=="
+    equality = bind_binary(scope, nodes.Binary(op, node.operand, nodes.Literal(node.values[0])))
+    if not isinstance(equality, Compare):
+        raise FilterError(f"comparisons with {type_of(node.values[0]).label} are not supported")
+    check_int64(node.values)
+    return In(equality.operand, cast_all(node.values, equality.operand.type), negated=node.negated)
 
 
 # --- range ---

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from elanus.expr import nodes
 from elanus.expr.binding.scope import Scope, TemplateValue, binds
 from elanus.expr.bound import Constant, Value
@@ -12,8 +14,10 @@ from elanus.expr.syntax import FilterError
 @binds(nodes.Literal)
 def bind_literal(_scope: Scope, literal: nodes.Literal) -> Constant:
     """Take a literal as it is, once integers are inside int64."""
-    _check_int64(literal.value)
-    return Constant(literal.value)
+    value = literal.value
+    if type(value) is int and value > INT64_MAX:
+        check_int64((value,))
+    return Constant(value)
 
 
 @binds(nodes.ScalarList)
@@ -48,20 +52,37 @@ def bind_template(scope: Scope, template: nodes.Template) -> Constant:
 
 def _frozen(value: TemplateValue) -> Value:
     if isinstance(value, list | tuple):
-        return tuple([_frozen(item) for item in value])
+        return _frozen_list(value)
     if not isinstance(value, bool | int | float | str):
         raise FilterError(f"a template value cannot be a {type(value).__name__}")
-    _check_int64(value)
+    check_int64((value,))
     if isinstance(value, str) and not value.isascii():
         _check_text(value)
     return value
 
 
-def _check_int64(value: object) -> None:
-    if type(value) is int and not INT64_MIN <= value <= INT64_MAX:
-        raise FilterError(
-            f"int64 overflow: {hex(value)[:40]}" if value.bit_length() > 128 else f"int64 overflow: {value}"
-        )
+def _frozen_list(values: Sequence[TemplateValue]) -> Value:
+    """Return a list's values; of one plain type they are looked at together."""
+    types = set(map(type, values))
+    if types <= {bool} or types == {float}:
+        return tuple(values)  # type: ignore[arg-type]  # scalars
+    if types == {int}:
+        check_int64(values)
+        return tuple(values)  # type: ignore[arg-type]  # scalars
+    if types == {str}:
+        _check_text("".join(values))  # type: ignore[arg-type]  # texts
+        return tuple(values)  # type: ignore[arg-type]  # scalars
+    return tuple([_frozen(value) for value in values])
+
+
+def check_int64(values: Sequence[object]) -> None:
+    """Refuse integers beyond int64 among values of one type."""
+    if type(values[0]) is not int:
+        return
+    for value in (min(values), max(values)):  # type: ignore[type-var]  # integers
+        if not INT64_MIN <= value <= INT64_MAX:  # type: ignore[operator]
+            shown = hex(value) if value.bit_length() > 128 else str(value)  # type: ignore[arg-type, attr-defined]
+            raise FilterError(f"int64 overflow: {shown[:40]}")
 
 
 def _check_text(value: str) -> None:

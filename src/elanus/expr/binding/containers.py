@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elanus.expr import nodes
 from elanus.expr.binding.scope import CALLS, Bound, Scope, binds, binds_call
-from elanus.expr.bound import Always, ArrayRef, BoundExpr, Contains, JsonRef, LengthOf, Value
+from elanus.expr.bound import Always, ArrayRef, BoundExpr, Contains, JsonRef, LengthOf, ListRef, Value
 from elanus.expr.casts import cast_all
 from elanus.expr.syntax import FilterError
 
@@ -22,7 +22,8 @@ def bind_call(scope: Scope, call: nodes.Call) -> Bound:
 def bind_length(scope: Scope, call: nodes.Call) -> LengthOf:
     """Bind the number of elements."""
     (argument,) = _arguments(call, 1)
-    array = _array(scope, argument, "array_length")
+    operand = scope.bind(argument)
+    array = operand if isinstance(operand, ListRef) else _array(scope, argument, "array_length")
     return LengthOf(array.field_id, array)
 
 

@@ -17,7 +17,7 @@ from elanus.expr.bound import (
     JsonRef,
     Operand,
 )
-from elanus.expr.casts import cast_all
+from elanus.expr.casts import cast_all, takes_constants
 from elanus.expr.syntax import FilterError
 
 
@@ -35,6 +35,8 @@ def bind_membership(scope: Scope, node: nodes.Membership) -> BoundExpr:
         if right.template:
             raise FilterError(f"the value of term expression template variable {{{right.template}}} is not array")
         raise FilterError("the right-hand side of 'in' must be a list")
+    if not takes_constants(left.type):
+        raise FilterError(f"'in' is not supported on {left.type.label} fields")
     return In(left, cast_all(right.value, left.type), negated=node.negated)
 
 

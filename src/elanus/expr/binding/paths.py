@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from elanus.expr import nodes
 from elanus.expr.binding.scope import Scope, binds
-from elanus.expr.bound import ArrayRef, ColumnRef, ElementRef, JsonRef, Operand
+from elanus.expr.bound import ArrayRef, ColumnRef, ElementRef, JsonRef, ListRef, Operand
 from elanus.expr.nodes import Step
 from elanus.expr.syntax import FilterError
 from elanus.model.schema import Field
@@ -17,6 +19,9 @@ def bind_path(scope: Scope, path: nodes.Path) -> Operand:
     field = scope.schema.find(path.name)
     if field is not None:
         return _of_field(field, path)
+    struct = scope.schema.find_struct(path.name)
+    if struct is not None:
+        return _of_struct(scope.schema.sub_fields(struct)[0], path)
     if path.name in ("null", "NULL") and not path.steps:
         raise FilterError("NULL is not a value to compare with, use 'is null' or 'is not null'")
     dynamic = scope.schema.dynamic
@@ -34,7 +39,19 @@ def _of_field(field: Field, path: nodes.Path) -> Operand:
         return _of_array(field, path.steps)
     if path.steps:
         raise FilterError(f"{field.type.label} data type not supported accessed with []")
-    return ColumnRef(field.id, field.type, field.nullable)
+    return column(field.id, field.type, field.nullable)
+
+
+@lru_cache(maxsize=4096)
+def column(field_id: int, kind: DataType, nullable: bool) -> ColumnRef:
+    """Return the operand of a whole column; one object for all filters, for it is asked for most often."""
+    return ColumnRef(field_id, kind, nullable)
+
+
+def _of_struct(first: Field, path: nodes.Path) -> ListRef:
+    if path.steps:
+        raise FilterError(f"struct array field {first.struct} can only be accessed with a sub-field: {first.name}")
+    return ListRef(first.id, DataType.ARRAY_OF_STRUCT)
 
 
 def _of_array(field: Field, steps: tuple[Step, ...]) -> Operand:
@@ -48,7 +65,9 @@ def _of_array(field: Field, steps: tuple[Step, ...]) -> Operand:
 
 def refuse_whole(operand: Operand) -> None:
     """Refuse a whole ARRAY or JSON column where one value a row is needed."""
-    if isinstance(operand, ArrayRef):
+    if type(operand) is ColumnRef:
+        return
+    if isinstance(operand, ArrayRef | ListRef):
         raise FilterError("can not comparisons array fields directly")
     if isinstance(operand, JsonRef) and not operand.path:
         raise FilterError("can not comparisons jsonField directly")

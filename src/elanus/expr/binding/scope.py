@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from elanus._native.time import UTC
 from elanus.expr import nodes
 from elanus.expr.bound import Always, BoundExpr, Constant, Operand
 from elanus.expr.nodes import Node
@@ -44,10 +45,11 @@ def binds_call(*names: str) -> Callable[[Rule[nodes.Call]], Rule[nodes.Call]]:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names that a filter may use."""
+    """The names that a filter may use, and the time zone of instants that name no offset."""
 
     schema: Schema
     values: Mapping[str, TemplateValue]
+    timezone: str = UTC
 
     def bind(self, node: Node) -> Bound:
         """Return what a node means here; FilterError when it means nothing."""
@@ -69,9 +71,9 @@ class Scope:
 
 
 def as_predicate(bound: Bound) -> BoundExpr | None:
-    """Return what was bound as a predicate; None when it is not boolean (a bare boolean column is not)."""
+    """Return what was bound as a predicate; None when it is not boolean (a bare column or template is not)."""
     if isinstance(bound, BoundExpr):
         return bound
-    if isinstance(bound, Constant) and isinstance(bound.value, bool):
+    if isinstance(bound, Constant) and isinstance(bound.value, bool) and not bound.template:
         return Always(bound.value)
     return None

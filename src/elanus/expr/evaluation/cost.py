@@ -9,10 +9,14 @@ from functools import singledispatch
 from typing import Final
 
 from elanus.expr.bound import (
+    Arithmetic,
+    ArrayRef,
     Between,
+    ColumnRef,
     ColumnsCompare,
     Compare,
     Contains,
+    ElementRef,
     Exists,
     In,
     IsNull,
@@ -23,6 +27,7 @@ from elanus.expr.bound import (
     Matching,
     Operand,
     OperandLeaf,
+    Shifted,
 )
 from elanus.expr.evaluation.source import Source
 from elanus.model.types import DataType
@@ -32,12 +37,23 @@ GATHER_NS: Final = 8.0
 SET_ROW_NS: Final = 1.5
 """Setting the bit of a row that an index lists."""
 NUMBER_NS: Final = 0.4
-TEXT_NS: Final = 4.0
-LIST_NS: Final = 25.0
-TYPED_JSON_NS: Final = 2.0
+TEXT_NS: Final = 3.0
+HASH_NS: Final = 8.0
+"""Looking a text up in a set."""
+LIST_NS: Final = 8.0
+"""Two elements a row."""
+TYPED_JSON_NS: Final = 1.0
 RAW_JSON_NS: Final = 300.0
+CALENDAR_NS: Final = 30.0
 
-_MATCHING_NS = {Matching.PREFIX: 5.0, Matching.SUFFIX: 5.0, Matching.CONTAINS: 40.0, Matching.REGEX: 150.0}
+MATCHING_NS = {
+    Matching.PREFIX: 1.0,
+    Matching.SUFFIX: 2.0,
+    Matching.CONTAINS: 5.0,
+    Matching.LIKE: 20.0,
+    Matching.REGEX: 120.0,
+}
+"""Beyond reading the text."""
 
 
 @singledispatch
@@ -49,7 +65,7 @@ def row_cost(leaf: Leaf, _source: Source) -> float:
 @row_cost.register(Compare)
 @row_cost.register(Between)
 def compare_cost(leaf: OperandLeaf, source: Source) -> float:
-    """Return the cost of reading the value: the comparison itself is nothing beside it."""
+    """Return the cost of reading the value: that of the comparison is in it."""
     return read_cost(leaf.operand, source)
 
 
@@ -62,19 +78,20 @@ def columns_cost(leaf: ColumnsCompare, source: Source) -> float:
 @row_cost.register
 def in_cost(leaf: In, source: Source) -> float:
     """Return the cost of a look-up of the value."""
-    return read_cost(leaf.operand, source) + TEXT_NS
+    found = NUMBER_NS if leaf.operand.type.is_numeric else HASH_NS
+    return read_cost(leaf.operand, source) + found
 
 
 @row_cost.register
 def contains_cost(leaf: Contains, source: Source) -> float:
-    """Return the cost of going through the elements."""
-    return read_cost(leaf.operand, source) + LIST_NS
+    """Return the cost of going through the elements, for each value where all are wanted."""
+    return read_cost(leaf.operand, source) + LIST_NS * (len(leaf.values) if leaf.every else 1)
 
 
 @row_cost.register
 def match_cost(leaf: Match, source: Source) -> float:
     """Return the cost of the way of matching."""
-    return read_cost(leaf.operand, source) + _MATCHING_NS[leaf.matching]
+    return read_cost(leaf.operand, source) + MATCHING_NS[leaf.matching]
 
 
 @row_cost.register
@@ -89,11 +106,49 @@ def exists_cost(leaf: Exists, source: Source) -> float:
     return read_cost(leaf.operand, source)
 
 
-def read_cost(operand: Operand, source: Source) -> float:
-    """Return about how many nanoseconds it takes to read an operand's value of one row."""
-    if isinstance(operand, LengthOf):
-        return read_cost(operand.array, source)
-    inner = getattr(operand, "operand", operand)
-    if isinstance(inner, JsonRef):
-        return TYPED_JSON_NS if source.holds_json(inner.field_id, inner.path) else RAW_JSON_NS
+@singledispatch
+def read_cost(operand: Operand, _source: Source) -> float:
+    """Return about how many nanoseconds it takes to read an operand's value of one row and compare it."""
+    raise TypeError(f"no rule knows the cost of {type(operand).__name__}")
+
+
+@read_cost.register
+def column_cost(operand: ColumnRef, _source: Source) -> float:
+    """Return the cost of a column's own type."""
     return TEXT_NS if operand.type is DataType.VARCHAR else NUMBER_NS
+
+
+@read_cost.register
+def json_cost(operand: JsonRef, source: Source) -> float:
+    """Return the cost of typed values where there are some, otherwise of reading the rows' texts."""
+    return TYPED_JSON_NS if source.holds_json(operand.field_id, operand.path) else RAW_JSON_NS
+
+
+@read_cost.register
+def array_cost(_operand: ArrayRef, _source: Source) -> float:
+    """Return the cost of going through the elements."""
+    return LIST_NS
+
+
+@read_cost.register
+def element_cost(operand: ElementRef, _source: Source) -> float:
+    """Return the cost of taking one element out of its list."""
+    return GATHER_NS + (TEXT_NS if operand.type is DataType.VARCHAR else NUMBER_NS)
+
+
+@read_cost.register
+def length_cost(operand: LengthOf, source: Source) -> float:
+    """Return the cost of a difference of offsets; of JSON, of reading the arrays."""
+    return json_cost(operand.array, source) + LIST_NS if isinstance(operand.array, JsonRef) else NUMBER_NS
+
+
+@read_cost.register
+def step_cost(operand: Arithmetic, source: Source) -> float:
+    """Return the cost of the value and of the step."""
+    return read_cost(operand.operand, source) + NUMBER_NS
+
+
+@read_cost.register
+def shift_cost(_operand: Shifted, _source: Source) -> float:
+    """Return the cost of going through the calendar."""
+    return CALENDAR_NS

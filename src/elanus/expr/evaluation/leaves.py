@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from elanus._native.filter import Interval
 from elanus.expr.bound import (
     Between,
     ColumnsCompare,
@@ -46,16 +47,15 @@ def evaluate_compare(leaf: Compare, source: Source) -> Truth:
 @evaluate.register
 def evaluate_between(leaf: Between, source: Source) -> Truth:
     """Compare with both bounds."""
-    values = _values(leaf, source)
-    low = values.compare(">=" if leaf.low_inclusive else ">", leaf.low)
-    high = values.compare("<=" if leaf.high_inclusive else "<", leaf.high)
-    return Truth(low.value & high.value, low.known)
+    interval = Interval(leaf.low, leaf.high, not leaf.low_inclusive, not leaf.high_inclusive)
+    truth: Truth = _values(leaf, source).within(interval)
+    return truth
 
 
 @evaluate.register
 def evaluate_in(leaf: In, source: Source) -> Truth:
     """Look each row up in the list."""
-    truth: Truth = _values(leaf, source).is_in(leaf.values)
+    truth: Truth = _values(leaf, source).is_in(leaf.members)
     return truth
 
 
@@ -64,7 +64,7 @@ def evaluate_contains(leaf: Contains, source: Source) -> Truth:
     """Look for elements."""
     values = _values(leaf, source)
     lists = values.lists() if isinstance(values, JsonValues) else values
-    truth: Truth = lists.contains(leaf.values, every=leaf.every)
+    truth: Truth = lists.contains(leaf.members, every=leaf.every)
     return truth
 
 

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from elanus._native import filter
 from elanus.expr.evaluation.numbers import Numbers
-from elanus.expr.evaluation.truth import Mask, Truth
+from elanus.expr.evaluation.truth import Truth
+from elanus.expr.members import Members
 from elanus.model.bitset import Bitset
 
 
@@ -19,8 +21,8 @@ class Elements(Protocol):
     def compare(self, op: str, value: Any) -> Truth:
         """Return ``element op value`` for each element."""
 
-    def is_in(self, values: tuple[Any, ...]) -> Truth:
-        """Return which elements are among ``values``."""
+    def is_in(self, members: Members) -> Truth:
+        """Return which elements are among ``members``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,16 @@ class Lists:
         """Return where the array equals a list; arrays have no order."""
         return self.equals(values)
 
-    def contains(self, values: tuple[Any, ...], *, every: bool) -> Truth:
-        """Return where any of the values, or every one, is an element."""
+    def contains(self, members: Members, *, every: bool) -> Truth:
+        """Return where any of the members, or every one, is an element."""
         if not every:
-            return Truth(Bitset.from_mask(self._any(self.elements.is_in(values))), self.known)
-        found = np.ones(len(self.offsets) - 1, dtype=np.bool_)
-        for value in {repr(value): value for value in values}.values():
+            return Truth(self._any(self.elements.is_in(members)), self.known)
+        found = Bitset.all(len(self.offsets) - 1)
+        for value in {repr(value): value for value in members.values}.values():
             found &= self._any(self.elements.compare("==", value))
-        return Truth(Bitset.from_mask(found), self.known)
+            if not found.any():
+                break
+        return Truth(found, self.known)
 
     def equals(self, values: tuple[Any, ...]) -> Truth:
         """Return where the array has exactly these elements in this order; one comparison of a position at a time."""
@@ -65,9 +69,6 @@ class Lists:
         found[rows] = True
         return Truth(Bitset.from_mask(found), self.known)
 
-    def _any(self, truth: Truth) -> Mask:
+    def _any(self, truth: Truth) -> Bitset:
         """Return the rows with at least one TRUE element."""
-        hits = np.zeros(self.offsets[-1] + 1, dtype=np.int64)
-        np.cumsum(truth.true_rows(negated=False).mask()[: self.offsets[-1]], out=hits[1:])
-        found: Mask = hits[self.offsets[1:]] > hits[self.offsets[:-1]]
-        return found
+        return filter.any_in_runs(self.offsets, truth.true_rows(negated=False))

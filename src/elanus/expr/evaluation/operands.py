@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from elanus.expr.bound import Arithmetic, ArrayRef, ColumnRef, ElementRef, JsonRef, LengthOf, Operand
 from elanus.expr.evaluation.json_values import JsonNumbers, JsonValues
 from elanus.expr.evaluation.lists import Lists
-from elanus.expr.evaluation.numbers import Numbers
+from elanus.expr.evaluation.numbers import Numbers, Stepped
 from elanus.expr.evaluation.source import Source
 from elanus.expr.evaluation.texts import Texts
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, fixed_values, validity
 
-Values = Numbers | Texts | JsonValues | JsonNumbers | Lists
+Values = Numbers | Stepped | Texts | JsonValues | JsonNumbers | Lists
 
 
 @singledispatch
@@ -63,11 +63,11 @@ def load_element(operand: ElementRef, source: Source) -> Values:
 @load.register
 def load_length(operand: LengthOf, source: Source) -> Numbers:
     """Count each row's elements."""
-    arrays = load(operand.array, source)
-    lists = arrays.lists() if isinstance(arrays, JsonValues) else arrays
-    if not isinstance(lists, Lists):
-        raise TypeError(f"{type(arrays).__name__} have no length")
-    return lists.lengths()
+    array = operand.array
+    if isinstance(array, JsonRef):
+        return source.json_values(array.field_id, array.path).lists().lengths()
+    column = source.column(array.field_id)
+    return Numbers(np.diff(_offsets(column)), column.validity)
 
 
 @load.register

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import IntEnum
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
+from elanus._native.rtree import Boxes, boxes
 from elanus.expr.bound import JsonPath, Operand, OperandLeaf
 from elanus.expr.evaluation.json_values import JsonValues, extract_json
 from elanus.expr.evaluation.truth import Truth
 from elanus.model.columns import Column, ColumnBatch
 
 
-class Fit(IntEnum):
-    """How well an index answers a leaf."""
+class Answer(NamedTuple):
+    """How an index answers a leaf, as a few look-ups tell; the rows are read when ``truth`` is called.
 
-    NO = 0
-    SUPERSET = 1
-    EXACT = 2
+    exact  whether ``truth`` is the answer; otherwise its ``value`` may hold rows that are not TRUE, and the evaluator
+           looks at each of them
+    work   what ``truth`` takes, in rows whose bit is set from a list
+    truth  returns the leaf's answer without its negation; of a leaf about one item (``ItemRef``) the rows with an item
+           for which it, negation included, is TRUE
+    """
+
+    exact: bool
+    work: int
+    truth: Callable[[], Truth]
 
 
 class LeafIndex(Protocol):
@@ -27,17 +34,8 @@ class LeafIndex(Protocol):
     def title(self) -> str:
         """Its name and kind for ``explain``, such as ``"by_price (STL_SORT)"``."""
 
-    def fit(self, leaf: OperandLeaf) -> Fit:
-        """Return how well it answers a leaf over its operand; ``leaf.negated`` plays no part. Cheap."""
-
-    def estimate(self, leaf: OperandLeaf) -> int:
-        """Return about how many rows ``select`` goes through for a leaf that it fits; at most the segment's rows."""
-
-    def select(self, leaf: OperandLeaf) -> Truth:
-        """Return the leaf's answer without its negation.
-
-        SUPERSET  ``value`` may hold rows that are not TRUE; the evaluator looks at each of them
-        """
+    def answer(self, leaf: OperandLeaf) -> Answer | None:
+        """Return how it answers a leaf over its operand, None when it does not."""
 
 
 class Source(Protocol):
@@ -58,9 +56,33 @@ class Source(Protocol):
         """Whether ``json_values`` reads a column of typed values rather than the rows' texts."""
         return False
 
+    def boxes(self, field_id: int) -> Boxes:
+        """Return the bounding boxes of a GEOMETRY field; a source that keeps them answers the next filter at once."""
+        return boxes(*self.column(field_id).bytes_and_offsets())
+
     def indexes(self, _operand: Operand) -> Sequence[LeafIndex]:
         """Return the indexes over exactly that operand."""
         return ()
+
+
+class RawJson(Source):
+    """A source whose JSON is read from the rows' texts even where typed values are at hand."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows the source has."""
+        return self._source.num_rows
+
+    def column(self, field_id: int) -> Column:
+        """Return the source's column."""
+        return self._source.column(field_id)
+
+    def indexes(self, operand: Operand) -> Sequence[LeafIndex]:
+        """Return the source's indexes."""
+        return self._source.indexes(operand)
 
 
 class BatchSource(Source):

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from elanus._native import filter
+from elanus._native.filter import Interval
 from elanus.expr.bound import Matching
 from elanus.expr.evaluation.truth import Truth
+from elanus.expr.like import Wildcard, parts
+from elanus.expr.members import Members
 from elanus.model.bitset import Bitset, intersect
-from elanus.model.columns import fixed_values
-
-_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": pc.equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
-_MATCHES: Mapping[Matching, Callable[..., Any]] = {
-    Matching.PREFIX: pc.starts_with,
-    Matching.SUFFIX: pc.ends_with,
-    Matching.CONTAINS: pc.match_substring,
-    Matching.REGEX: pc.match_substring_regex,
-}
+from elanus.model.columns import fixed_values, varlen_buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +31,32 @@ class Texts:
 
     def compare(self, op: str, value: Any) -> Truth:
         """Return ``data op value`` in UTF-8 byte order."""
-        scalar = pa.scalar(value, type=pa.large_string())
-        return Truth(Bitset.from_mask(fixed_values(_COMPARISONS[op](self.data, scalar))), self.known)
+        if op == "==":
+            return Truth(filter.texts_with(varlen_buffers(self.data), "whole", value), self.known)
+        return self.within(Interval.of(op, value))
+
+    def within(self, interval: Interval) -> Truth:
+        """Return where the text lies in an interval."""
+        return Truth(filter.texts_within(varlen_buffers(self.data), interval), self.known)
 
     def compare_with(self, op: str, other: Texts) -> Truth:
         """Return ``data op other``."""
-        value = Bitset.from_mask(fixed_values(_COMPARISONS[op](self.data, other.data)))
+        value = filter.compare_texts(varlen_buffers(self.data), op, varlen_buffers(other.data))
         return Truth(value, intersect(self.known, other.known))
 
-    def is_in(self, values: tuple[Any, ...]) -> Truth:
-        """Return where the text is one of ``values``; a hash look-up a row."""
-        if not values:
-            return Truth(Bitset.none(len(self.data)), self.known)
-        wanted = pa.array(values, type=pa.large_string())
-        return Truth(Bitset.from_mask(fixed_values(pc.is_in(self.data, value_set=wanted))), self.known)
+    def is_in(self, members: Members) -> Truth:
+        """Return where the text is one of ``members``."""
+        if len(members) == 1:
+            return self.compare("==", members.values[0])
+        return Truth(filter.in_texts(varlen_buffers(self.data), members.texts), self.known)
 
     def matches(self, matching: Matching, pattern: str) -> Truth:
         """Return where the text matches; RE2 is linear in the text."""
-        return Truth(Bitset.from_mask(fixed_values(_MATCHES[matching](self.data, pattern=pattern))), self.known)
+        if matching is Matching.REGEX:
+            value = Bitset.from_mask(fixed_values(pc.match_substring_regex(self.data, pattern=pattern)))
+        elif matching is Matching.LIKE:
+            wanted = [part is Wildcard.RUN if isinstance(part, Wildcard) else part for part in parts(pattern)]
+            value = filter.texts_like(varlen_buffers(self.data), wanted)
+        else:
+            value = filter.texts_with(varlen_buffers(self.data), matching.value, pattern)
+        return Truth(value, self.known)

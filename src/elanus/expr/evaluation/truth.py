@@ -1,10 +1,8 @@
-"""The answer of one leaf for every row, and the operators that all kinds of values share."""
+"""The answer of one leaf for every row."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +32,3 @@ class Truth(NamedTuple):
         if negated:
             return ~self.value if self.known is None else self.known - self.value
         return self.value if self.known is None else self.value & self.known
-
-
-OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}

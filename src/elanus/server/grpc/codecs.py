@@ -7,7 +7,7 @@ underneath the nulls. In replies scalars go at full length, vectors again withou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from elanus._native.codec import Kind, RawColumn, encode_field_data
+from elanus._native.rtree import boxes
 from elanus.model.columns import (
     ARROW_SCALARS,
     VECTOR_DTYPES,
@@ -25,6 +26,7 @@ from elanus.model.columns import (
     vector_array,
 )
 from elanus.model.errors import InvalidParameter
+from elanus.model.geometry import GeometryError, wkb_from_wkb, wkb_from_wkt, wkt_from_wkb
 from elanus.model.schema import Field
 from elanus.model.types import INTEGER_RANGES, DataType
 
@@ -55,6 +57,8 @@ class Codec:
 def decode_column(field: Field, raw: RawColumn) -> Column:
     """Return what was sent for a field as a column.
 
+    A TIMESTAMPTZ column holds what came, ``int64`` or ``large_string``; ``instants.parse_instants`` reads the texts.
+
     raises  InvalidParameter naming the field and what is wrong: payload, dimension, length, range, encoding
     cost    one pass for each check; dense vectors without nulls are not copied
     """
@@ -65,7 +69,7 @@ def decode_column(field: Field, raw: RawColumn) -> Column:
 
 
 def encode_column(column: Column) -> bytes:
-    """Return a column as a serialized ``FieldData``."""
+    """Return a column as a serialized ``FieldData``; one of TIMESTAMPTZ must hold texts."""
     field = column.field
     codec = CODECS[field.type]
     valid = column.valid
@@ -73,7 +77,7 @@ def encode_column(column: Column) -> bytes:
         valid = np.ones(len(column), dtype=np.bool_)
     payload = codec.encode(column)
     return encode_field_data(
-        name=field.name,
+        name=field.sub_name,
         type=int(field.type),
         field_id=field.id,
         is_dynamic=field.is_dynamic,
@@ -184,10 +188,14 @@ def _encode_numbers(column: Column) -> Payload:
 
 
 def _decode_text(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
+    _check_utf8(field, raw, valid)
+    return _decode_bytes(field, raw, valid)
+
+
+def _check_utf8(field: Field, raw: RawColumn, valid: Mask | None) -> None:
     if raw.invalid_utf8_row >= 0:
         row = _full_row(valid, raw.invalid_utf8_row)
         raise InvalidParameter(f"input of field {field.name} should be utf-8 format, but row: {row} is not")
-    return _decode_bytes(field, raw, valid)
 
 
 def _decode_bytes(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
@@ -209,6 +217,39 @@ def _text_array(
 def _encode_text(column: Column) -> Payload:
     offsets, data = column.bytes_and_offsets()
     return {"offsets": offsets, "data": data}
+
+
+# --- instants and geometries ---
+
+
+def _decode_instants(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
+    """Return instants as they came: microseconds, or texts that wait for their time zone."""
+    if raw.kind == "timestamptz":
+        return _decode_numbers(field, raw, valid)
+    _check_utf8(field, raw, valid)
+    return _text_array(pa.large_string(), _spread_offsets(field, _offsets(raw), valid), raw.data, valid)
+
+
+def _decode_geometries(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
+    """Return geometries, sent as text or WKB, as the WKB that is kept."""
+    _check_utf8(field, raw, valid)
+    is_text = raw.kind == "geometry_wkt"
+    kind = pa.large_string() if is_text else pa.large_binary()
+    sent = _text_array(kind, _spread_offsets(field, _offsets(raw), valid), raw.data, valid)
+    try:
+        if is_text:
+            return wkb_from_wkt(sent)
+        boxes(*varlen_buffers(sent))  # refuses what GEOS must not see: collections nested too deep
+        return wkb_from_wkb(sent)
+    except ValueError as error:
+        row = f", row: {error.row}" if isinstance(error, GeometryError) else ""
+        raise InvalidParameter(
+            f"invalid Geometry data, transform to wkb failed: {error}, field: {field.name}{row}"
+        ) from None
+
+
+def _encode_geometries(column: Column) -> Payload:
+    return _encode_text(Column(column.field, wkt_from_wkb(column.data)))
 
 
 # --- arrays ---
@@ -302,6 +343,44 @@ def _encode_vectors(column: Column) -> Payload:
     return {"dim": column.field.dim, "values": matrix if valid is None else matrix[valid]}
 
 
+def _decode_vector_lists(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
+    element = field.element
+    child = raw.child or RawColumn("none")
+    codec = CODECS[element.type]
+    if child.kind not in (codec.kind, *codec.accepts, "none"):
+        raise InvalidParameter.expected(
+            f"insert data does not match, array of vector field: {field.name}",
+            expected=f"need {codec.word} elements of one dimension",
+            actual=f"got {child.kind}",
+        )
+    dtype = VECTOR_DTYPES[element.type]
+    width = element.row_bytes // dtype.itemsize
+    values = _vector_values(element, child)
+    _check_dim(element, replace(child, dim=child.dim or raw.dim), values, width)
+    # The payload's offsets count its own values: floats, or bytes of the other types.
+    offsets, rest = np.divmod(_offsets(raw), element.dim if child.kind == "float_vector" else element.row_bytes)
+    if rest.any():
+        row = _full_row(valid, int(rest.argmax()) - 1)
+        raise InvalidParameter(f"row {row} of field {field.name} is not made of whole vectors of dim({field.dim})")
+    vectors = vector_array(element, np.ascontiguousarray(values).view(dtype).reshape(-1, width))
+    full = np.ascontiguousarray(_spread_offsets(field, offsets, valid))
+    return pa.Array.from_buffers(
+        arrow_type(field), len(full) - 1, [_bitmap(valid), pa.py_buffer(full)], children=[vectors]
+    )
+
+
+def _encode_vector_lists(column: Column) -> Payload:
+    element = column.field.element
+    matrix = Column(element, column.data.values).matrix()
+    width = element.row_bytes if element.type is not DataType.FLOAT_VECTOR else matrix.shape[1]
+    return {
+        "offsets": varlen_buffers(column.data)[0] * width,
+        "child": RawColumn(CODECS[element.type].kind, values=matrix),
+        "dim": column.field.dim,
+        "element_type": int(element.type),
+    }
+
+
 def _encode_sparse(column: Column) -> Payload:
     present = column.data if column.data.null_count == 0 else column.data.drop_null()
     offsets, data = varlen_buffers(present)
@@ -328,11 +407,16 @@ CODECS: Mapping[DataType, Codec] = {
     DataType.DOUBLE: _number("double", "double"),
     DataType.VARCHAR: Codec("string", "varchar", _decode_text, _encode_text),
     DataType.JSON: Codec("json", "json", _decode_text, _encode_text),
+    DataType.TIMESTAMPTZ: Codec("string", "timestamptz", _decode_instants, _encode_text, frozenset({"timestamptz"})),
+    DataType.GEOMETRY: Codec(
+        "geometry_wkt", "geometry", _decode_geometries, _encode_geometries, frozenset({"geometry"})
+    ),
     DataType.ARRAY: Codec("array", "array", _decode_array, _encode_array),
     DataType.FLOAT_VECTOR: _dense("float_vector", "float vector"),
     DataType.BINARY_VECTOR: _dense("binary_vector", "binary vector"),
     DataType.FLOAT16_VECTOR: _dense("float16_vector", "float16 vector", "float_vector"),
     DataType.BFLOAT16_VECTOR: _dense("bfloat16_vector", "bfloat16 vector", "float_vector"),
     DataType.INT8_VECTOR: _dense("int8_vector", "int8 vector"),
+    DataType.ARRAY_OF_VECTOR: Codec("vector_array", "array of vector", _decode_vector_lists, _encode_vector_lists),
     DataType.SPARSE_FLOAT_VECTOR: Codec("sparse", "sparse float vector", _decode_bytes, _encode_sparse),
 }

@@ -71,7 +71,7 @@ def _describe(collection: CollectionName, collection_id: int, call: Call) -> Any
     described = call.run(collections.DescribeCollection(collection, CollectionId(collection_id)))
     manifest = described.manifest
     return pb.DescribeCollectionResponse(
-        schema=schema_to(described.name, manifest.schema),
+        schema=schema_to(described.name, manifest.schema, manifest.timezone),
         collectionID=manifest.id,
         collection_name=collection.name or described.name,
         db_name=described.database,

@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from elanus._native.codec import Span, decode_field_data, encode_longs, split_message
+from elanus._native.codec import encode_longs, split_message
 from elanus.engine import data
-from elanus.engine.schemas import GetSchema
+from elanus.engine.schemas import GetSchema, GetTimezone
 from elanus.model.columns import Column
 from elanus.model.errors import InvalidParameter
 from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
+from elanus.model.types import DataType
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc.codecs import decode_column
+from elanus.server.grpc.instants import parse_instants
 from elanus.server.grpc.outputs import encode_keys
 from elanus.server.grpc.pairs import unavailable
 from elanus.server.grpc.rpc import Call, rpc
+from elanus.server.grpc.structs import SentField, decode_struct, sent_field
 from elanus.server.grpc.templates import template_values
 
 FIELDS_DATA = 5
@@ -30,21 +33,23 @@ RESULT_SUCC_INDEX = 3
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """An insert or upsert: the request without its columns, and where they lie in the bytes."""
+    """An insert or upsert: the request without its columns, and what was sent as those."""
 
     request: Any
-    body: bytes
-    spans: Sequence[Span]
+    sent: Sequence[SentField]
 
 
 def _parse_insert(body: bytes) -> Rows:
-    rest, spans = split_message(body, FIELDS_DATA)
-    return Rows(pb.InsertRequest.FromString(rest), body, spans)
+    return _parse(pb.InsertRequest, body)
 
 
 def _parse_upsert(body: bytes) -> Rows:
+    return _parse(pb.UpsertRequest, body)
+
+
+def _parse(message: pb.Message, body: bytes) -> Rows:
     rest, spans = split_message(body, FIELDS_DATA)
-    return Rows(pb.UpsertRequest.FromString(rest), body, spans)
+    return Rows(message.FromString(rest), [sent_field(body, start, end) for start, end in spans])
 
 
 def _mark_failed(rows: Rows, reply: Any) -> None:
@@ -74,9 +79,12 @@ def _arguments(rows: Rows, call: Call) -> dict[str, Any]:
         raise unavailable("namespace")
     collection = call.collection(request)
     schema = call.run(GetSchema(collection, request.schema_timestamp))
+    columns = _columns(rows, schema)
+    if any(column.field.type is DataType.TIMESTAMPTZ for column in columns):
+        columns = _in_zone(columns, call.run(GetTimezone(collection)))
     return {
         "collection": collection,
-        "columns": _columns(rows, schema),
+        "columns": columns,
         "num_rows": request.num_rows,
         "partition": request.partition_name,
         "schema_timestamp": request.schema_timestamp,
@@ -85,13 +93,26 @@ def _arguments(rows: Rows, call: Call) -> dict[str, Any]:
 
 def _columns(rows: Rows, schema: Schema) -> list[Column]:
     columns: dict[str, Column] = {}
-    for start, end in rows.spans:
-        raw = decode_field_data(rows.body, start, end)
-        field = _field(schema, raw.name, is_dynamic=raw.is_dynamic)
-        if field.name in columns:
-            raise InvalidParameter(f"duplicated field {field.name} found")
-        columns[field.name] = decode_column(field, raw)
+    for sent in rows.sent:
+        for column in _decoded(sent, schema):
+            if column.field.name in columns:
+                raise InvalidParameter(f"duplicated field {sent.column.name or column.field.name} found")
+            columns[column.field.name] = column
     return list(columns.values())
+
+
+def _in_zone(columns: list[Column], timezone: str) -> list[Column]:
+    """Return the columns with texts of instants read, those without an offset in a time zone."""
+    return [parse_instants(one, timezone) if one.field.type is DataType.TIMESTAMPTZ else one for one in columns]
+
+
+def _decoded(sent: SentField, schema: Schema) -> list[Column]:
+    """Return what was sent for one field: its column, or the sub-columns of a struct array."""
+    raw = sent.column
+    struct = schema.find_struct(raw.name)
+    if struct is not None:
+        return decode_struct(schema, struct, sent)
+    return [decode_column(_field(schema, raw.name, is_dynamic=raw.is_dynamic), raw)]
 
 
 def _field(schema: Schema, name: str, *, is_dynamic: bool) -> Field:
@@ -101,7 +122,7 @@ def _field(schema: Schema, name: str, *, is_dynamic: bool) -> Field:
             raise InvalidParameter(f"without dynamic schema enabled, the field name cannot be set to {DYNAMIC_FIELD}")
         return schema.dynamic
     field = schema.find(name)
-    if field is None:
+    if field is None or field.struct:
         raise InvalidParameter(f"fieldName {name} not exist in collection schema")
     return field
 

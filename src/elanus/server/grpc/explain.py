@@ -28,5 +28,6 @@ def explain_filter(request: Any, call: Call) -> pb.Message:
         partitions=tuple(request.partition_names),
         ignore_growing=params.ignore_growing,
         consistency=consistency(request),
+        timezone=params.timezone,
     )
     return pb.StringResponse(value=msgspec.json.encode(call.run(command)).decode())

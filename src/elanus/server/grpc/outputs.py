@@ -8,14 +8,24 @@ import pyarrow as pa
 
 from elanus._native.codec import encode_ids, wrap
 from elanus._native.json import project_keys
-from elanus.engine.search import OutputColumn
+from elanus.engine.search import Output, OutputColumn, OutputStruct
 from elanus.model.columns import Column, fixed_values, varlen_buffers
+from elanus.model.types import DataType
 from elanus.server.grpc.codecs import encode_column
+from elanus.server.grpc.instants import UTC_TEXT, TimeFormat
+from elanus.server.grpc.structs import encode_struct
 
 
-def encode_outputs(field_number: int, columns: Sequence[OutputColumn]) -> bytes:
-    """Return the columns as repeated ``FieldData`` under a field number."""
-    return wrap(field_number, [encode_column(_asked(output)) for output in columns])
+def encode_outputs(field_number: int, columns: Sequence[Output], times: TimeFormat = UTC_TEXT) -> bytes:
+    """Return the columns as repeated ``FieldData`` under a field number; ``times`` says how instants are shown."""
+    return wrap(field_number, [_encode(output, times) for output in columns])
+
+
+def _encode(output: Output, times: TimeFormat) -> bytes:
+    if isinstance(output, OutputStruct):
+        return encode_struct(output.struct, output.columns)
+    column = _asked(output)
+    return encode_column(times.show(column) if column.field.type is DataType.TIMESTAMPTZ else column)
 
 
 def encode_keys(field_number: int, keys: pa.Array) -> bytes:

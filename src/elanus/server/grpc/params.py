@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 
+from elanus.collection.properties import check_timezone
 from elanus.engine.search import Consistency
 from elanus.model import limits
 from elanus.model.errors import InvalidParameter
 from elanus.model.params import parse_bool
 from elanus.model.types import Level
+from elanus.server.grpc.instants import parse_time_fields
 from elanus.server.grpc.pairs import parse_int, unavailable
 
 # Keys of a search that are no parameters of its index.
@@ -47,7 +49,11 @@ OFF = ("", "false", "0", "[]", "none")
 
 @dataclass(frozen=True, slots=True)
 class SearchParams:
-    """The parameters of a search. ``index`` are those of its index, values from JSON or as strings."""
+    """The parameters of a search. ``index`` are those of its index, values from JSON or as strings.
+
+    timezone     where local times are, empty for the collection's
+    time_fields  parts of instants that are returned in place of texts
+    """
 
     anns_field: str
     topk: int
@@ -56,15 +62,19 @@ class SearchParams:
     round_decimal: int
     ignore_growing: bool
     index: Mapping[str, Any] = field(default_factory=dict)
+    timezone: str = ""
+    time_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class QueryParams:
-    """The parameters of a query; ``limit`` is None for all rows."""
+    """The parameters of a query; ``limit`` is None for all rows, the others are as of a search."""
 
     limit: int | None
     offset: int
     ignore_growing: bool
+    timezone: str = ""
+    time_fields: tuple[str, ...] = ()
 
 
 def parse_search(pairs: Mapping[str, str]) -> SearchParams:
@@ -79,6 +89,8 @@ def parse_search(pairs: Mapping[str, str]) -> SearchParams:
         round_decimal=_round_decimal(pairs),
         ignore_growing=_ignore_growing(pairs),
         index=_index_params(pairs),
+        timezone=_timezone(pairs),
+        time_fields=parse_time_fields(pairs.get("time_fields", "")),
     )
 
 
@@ -88,7 +100,8 @@ def parse_query(pairs: Mapping[str, str]) -> QueryParams:
     limit = _integer(pairs, "limit") if pairs.get("limit") else None
     offset = _integer(pairs, "offset", "0")
     _check_window(limit, offset)
-    return QueryParams(limit, offset, _ignore_growing(pairs))
+    time_fields = parse_time_fields(pairs.get("time_fields", ""))
+    return QueryParams(limit, offset, _ignore_growing(pairs), _timezone(pairs), time_fields)
 
 
 def consistency(request: Any) -> Consistency:
@@ -179,6 +192,13 @@ def _ignore_growing(pairs: Mapping[str, str]) -> bool:
         return parse_bool("ignore_growing", pairs.get("ignore_growing", "false") or "false")
     except InvalidParameter as error:
         raise InvalidParameter(f"parse ignore growing field failed, {error}") from None
+
+
+def _timezone(pairs: Mapping[str, str]) -> str:
+    name = pairs.get("timezone", "")
+    if name:
+        check_timezone(name)
+    return name
 
 
 def _index_params(pairs: Mapping[str, str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from elanus._native.codec import encode_field_data, wrap
 from elanus.engine import search as engine
 from elanus.model.types import DataType
 from elanus.server.grpc import messages as pb
+from elanus.server.grpc.instants import TimeFormat
 from elanus.server.grpc.outputs import encode_outputs
 from elanus.server.grpc.pairs import pairs_from, unavailable
 from elanus.server.grpc.params import consistency, parse_query
@@ -36,14 +37,16 @@ def query(request: Any, call: Call) -> bytes:
         partitions=tuple(request.partition_names),
         ignore_growing=params.ignore_growing,
         consistency=consistency(request),
+        timezone=params.timezone,
     )
-    return encode_result(call.run(command), request.collection_name)
+    return encode_result(call.run(command), request.collection_name, params.time_fields)
 
 
-def encode_result(result: engine.QueryResult, collection: str) -> bytes:
+def encode_result(result: engine.QueryResult, collection: str, time_fields: tuple[str, ...] = ()) -> bytes:
     """Return a ``QueryResults`` message; columns are encoded natively and merge into it."""
     if result.count is None:
-        fields, columns = result.fields, encode_outputs(RESULT_FIELDS, result.columns)
+        times = TimeFormat(result.timezone, time_fields)
+        fields, columns = result.fields, encode_outputs(RESULT_FIELDS, result.columns, times)
     else:
         fields, columns = (COUNT,), wrap(RESULT_FIELDS, [_count_column(result.count)])
     head = pb.QueryResults(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from elanus._native.time import UTC, zone
 from elanus.model.errors import InvalidParameter
 from elanus.model.ids import FieldId
-from elanus.model.schema import DYNAMIC_FIELD, DefaultValue, Field, Schema
+from elanus.model.schema import DYNAMIC_FIELD, DefaultValue, Field, Schema, StructField, sub_field_name
 from elanus.model.types import DataType
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc.pairs import pairs_from, pairs_to, unavailable
@@ -23,7 +26,10 @@ DEFAULT_ARMS = {
     DataType.FLOAT: "float_data",
     DataType.DOUBLE: "double_data",
     DataType.VARCHAR: "string_data",
+    DataType.GEOMETRY: "string_data",
 }
+# The arms of types that take their default in more than one way; it is sent in the first.
+INSTANT_ARMS = ("string_data", "timestamptz_data")
 ARM_TYPES = {
     "bool_data": "Bool",
     "int_data": "Int",
@@ -31,6 +37,7 @@ ARM_TYPES = {
     "float_data": "Float",
     "double_data": "Double",
     "string_data": "VarChar",
+    "timestamptz_data": "Timestamptz",
 }
 
 
@@ -48,11 +55,13 @@ def parse_schema(serialized: bytes) -> tuple[Any, Schema]:
     fields = [_field_from(field) for field in message.fields]
     if message.enable_dynamic_field:
         fields.append(Field(id=FieldId(0), name=DYNAMIC_FIELD, type=DataType.JSON, is_dynamic=True))
-    return message, Schema(tuple(fields), description=message.description)
+    structs = tuple(_struct_from(struct) for struct in message.struct_array_fields)
+    fields.extend(field for struct in message.struct_array_fields for field in _sub_fields_from(struct))
+    return message, Schema(tuple(fields), description=message.description, structs=structs)
 
 
 def _refuse_unavailable(message: Any) -> None:
-    for name in ("functions", "struct_array_fields", "external_source", "external_spec", "enable_namespace"):
+    for name in ("functions", "external_source", "external_spec", "enable_namespace"):
         if getattr(message, name):
             raise unavailable(f"a schema with {name}")
 
@@ -79,6 +88,23 @@ def _field_from(message: Any) -> Field:
     )
 
 
+def _struct_from(message: Any) -> StructField:
+    return StructField(
+        id=FieldId(message.fieldID),
+        name=message.name,
+        description=message.description,
+        nullable=message.nullable,
+        params=pairs_from(message.type_params),
+    )
+
+
+def _sub_fields_from(struct: Any) -> list[Field]:
+    return [
+        replace(_field_from(field), name=sub_field_name(struct.name, field.name), struct=struct.name)
+        for field in struct.fields
+    ]
+
+
 def _data_type(name: str, number: int) -> DataType:
     try:
         return DataType(number)
@@ -91,7 +117,8 @@ def _default_from(message: Any, kind: DataType) -> DefaultValue | None:
     if arm is None:
         return None
     # Widths that the model doesn't tell apart are compared here; whether the type may have a default, by its rules.
-    if arm != DEFAULT_ARMS.get(kind, arm):
+    allowed = INSTANT_ARMS if kind is DataType.TIMESTAMPTZ else (DEFAULT_ARMS.get(kind, arm),)
+    if arm not in allowed:
         came = ARM_TYPES.get(arm, arm)
         raise InvalidParameter(
             f"type ({kind.label}) of field ({message.name}) is not equal to the type(DataType_{came}) of default_value"
@@ -100,21 +127,36 @@ def _default_from(message: Any, kind: DataType) -> DefaultValue | None:
     return value
 
 
-def schema_to(name: str, schema: Schema) -> Any:
-    """Return a schema as a ``CollectionSchema`` message under a collection's name, without its hidden field."""
+def schema_to(name: str, schema: Schema, timezone: str = UTC) -> Any:
+    """Return a schema as a ``CollectionSchema`` message under a collection's name, without its hidden field.
+
+    timezone  in which defaults of TIMESTAMPTZ fields are shown
+    """
     return pb.CollectionSchema(
         name=name,
         description=schema.description,
         enable_dynamic_field=schema.dynamic is not None,
-        fields=[_field_to(field) for field in schema.user_fields],
+        fields=[_field_to(field, timezone) for field in schema.user_fields],
+        struct_array_fields=[_struct_to(struct, schema.sub_fields(struct)) for struct in schema.structs],
         version=schema.version,
     )
 
 
-def _field_to(field: Field) -> Any:
+def _struct_to(struct: StructField, sub_fields: Sequence[Field]) -> Any:
+    return pb.StructArrayFieldSchema(
+        fieldID=struct.id,
+        name=struct.name,
+        description=struct.description,
+        fields=[_field_to(field) for field in sub_fields],
+        type_params=pairs_to(struct.params),
+        nullable=struct.nullable,
+    )
+
+
+def _field_to(field: Field, timezone: str = UTC) -> Any:
     message = pb.FieldSchema(
         fieldID=field.id,
-        name=field.name,
+        name=field.sub_name,
         description=field.description,
         data_type=int(field.type),
         element_type=int(field.element_type),
@@ -125,6 +167,8 @@ def _field_to(field: Field) -> Any:
         nullable=field.nullable,
         type_params=pairs_to(field.params),
     )
-    if field.default is not None:
+    if field.type is DataType.TIMESTAMPTZ and field.default is not None:
+        message.default_value.string_data = zone(timezone).format_text(int(field.default))
+    elif field.default is not None:
         setattr(message.default_value, DEFAULT_ARMS[field.type], field.default)
     return message

@@ -15,6 +15,7 @@ from elanus._native.codec import encode_floats, split_message, wrap
 from elanus.engine import search as engine
 from elanus.model.errors import InvalidParameter
 from elanus.server.grpc import messages as pb
+from elanus.server.grpc.instants import TimeFormat
 from elanus.server.grpc.outputs import encode_keys, encode_outputs
 from elanus.server.grpc.pairs import pairs_from, unavailable
 from elanus.server.grpc.params import check_nq, consistency, parse_search
@@ -48,12 +49,14 @@ class Shape:
     arguments  those of the command
     ids        the primary keys that are searched for, None with vectors
     nq         how many vectors the request says it brings
+    time_fields  parts of instants that are returned in place of texts
     """
 
     arguments: Mapping[str, Any]
     ids: pa.Array | None
     nq: int
     collection: str
+    time_fields: tuple[str, ...] = ()
 
 
 SHAPES: dict[tuple[str, bytes], Shape] = {}
@@ -72,7 +75,7 @@ def search(asked: Asked, call: Call) -> bytes:
     """Find the nearest rows."""
     shape = _shape_of(asked, call)
     command = engine.Search(queries=_queries(asked, shape), ids=shape.ids, **shape.arguments)
-    return encode_result(call.run(command), command.limit, shape.collection)
+    return encode_result(call.run(command), command.limit, shape.collection, shape.time_fields)
 
 
 def _shape_of(asked: Asked, call: Call) -> Shape:
@@ -109,9 +112,10 @@ def _shape(rest: bytes, call: Call) -> Shape:
         "ignore_growing": params.ignore_growing,
         "consistency": consistency(request),
         "plan_key": rest,
+        "timezone": params.timezone,
     }
     ids = _keys(request.ids) if request.HasField("ids") else None
-    return Shape(arguments, ids, request.nq, request.collection_name)
+    return Shape(arguments, ids, request.nq, request.collection_name, params.time_fields)
 
 
 def _queries(asked: Asked, shape: Shape) -> engine.Queries | None:
@@ -143,7 +147,7 @@ def _keys(ids: Any) -> pa.Array:
     return pa.array(ids.int_id.data, type=pa.int64())
 
 
-def encode_result(result: engine.SearchResult, limit: int, collection: str) -> bytes:
+def encode_result(result: engine.SearchResult, limit: int, collection: str, time_fields: tuple[str, ...] = ()) -> bytes:
     """Return a ``SearchResults`` message; ids, scores and columns are encoded natively and merge into it."""
     head = pb.SearchResultData(
         num_queries=len(result.counts),
@@ -157,7 +161,7 @@ def encode_result(result: engine.SearchResult, limit: int, collection: str) -> b
             head.SerializeToString(),
             encode_keys(DATA_IDS, result.keys),
             encode_floats(DATA_SCORES, scores(result)),
-            encode_outputs(DATA_FIELDS, result.columns),
+            encode_outputs(DATA_FIELDS, result.columns, TimeFormat(result.timezone, time_fields)),
         )
     )
     outer = pb.SearchResults(status=pb.Status(), collection_name=collection, session_ts=result.at)

@@ -1,10 +1,16 @@
-"""Eight rows and what filters select of them; None where a filter is refused."""
+"""What filters select of the eight rows of ``filter_table``; the ids of the rows, None where a filter is refused.
+
+Add a case to its section: the evaluator's tests, those with every index, and those through a server all read
+``LEGAL`` and ``REFUSED``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 Case = tuple[str, list[int] | None, dict[str, Any]]
+"""A filter, the rows that it selects, and the values of its templates."""
 
 LITERALS: list[Case] = [
     ("i == 0", [1], {}),
@@ -324,6 +330,9 @@ ARRAYS: list[Case] = [
     ('not json_contains(j["l"], 1)', [2], {}),
     ('json_contains_all(j["l"], 1)', None, {}),
     ('array_contains(j["l"], 1)', [1], {}),
+    ('json_contains(j["l"], true)', [], {}),
+    ('json_contains_any(j["l"], ["4", "3"])', [1], {}),
+    ('not json_contains_any(j["l"], ["4", "3"])', [2], {}),
 ]
 
 TEMPLATES_AND_REST: list[Case] = [
@@ -349,3 +358,163 @@ TEMPLATES_AND_REST: list[Case] = [
     ("id in [1,2] and id not in [2]", [1], {}),
     ("i == 0 # x", None, {}),
 ]
+
+_DAY = 86_400_000_000
+_NEW_YEAR = 1_735_689_600_000_000
+
+GEOMETRY: list[Case] = [
+    ('st_equals(g, "POINT (0 0)")', [1], {}),
+    ('ST_WITHIN(g, "POLYGON ((-1 -1, 2 -1, 2 2, -1 2, -1 -1))")', [1, 2, 3], {}),
+    ('st_contains(g, "POINT (1 1)")', [2, 3, 5], {}),
+    ('st_intersects(g, "POINT (1 1)")', [2, 3, 5], {}),
+    ('st_touches(g, "POINT (0 0)")', [3], {}),
+    ('st_crosses(g, "LINESTRING (0 -1, 0 3)")', [5], {}),
+    ('st_overlaps(g, "POLYGON ((1 1, 3 1, 3 3, 1 3, 1 1))")', [3], {}),
+    ('st_dwithin(g, "POINT (0 0)", 10)', [1, 3], {}),
+    ('st_dwithin(g, "POINT (0 0)", 160000)', [1, 2, 3, 5], {}),
+    ("st_isvalid(g)", [1, 2, 3, 5, 6, 7, 8], {}),
+    ("not st_isvalid(g)", [], {}),
+    ('not st_equals(g, "POINT (0 0)")', [2, 3, 5, 6, 7, 8], {}),
+    ('not st_dwithin(g, "POINT (0 0)", 10)', [2, 5, 6, 7, 8], {}),
+    ('st_intersects(g, "POINT (1 1)") and i == 2', [3], {}),
+    ("st_intersects(g, {where})", [2, 3, 5], {"where": "POINT (1 1)"}),
+    ("st_equals(g, 'POINT EMPTY')", [], {}),
+    ("g is null", [4], {}),
+    ("g is not null", [1, 2, 3, 5, 6, 7, 8], {}),
+    ('st_equals(g, "POINT (0")', None, {}),
+    ('st_equals(g, "")', None, {}),
+    ('st_intersects(g, "POINT (1e999 0)")', None, {}),
+    ('st_dwithin(g, "POINT (0 1e999)", 5)', None, {}),
+    ("st_equals(g, 5)", None, {}),
+    ('st_equals(g, "CIRCULARSTRING (0 0, 1 1, 2 0)")', None, {}),
+    ('st_dwithin(g, "LINESTRING (0 0, 1 1)", 1)', None, {}),
+    ('st_dwithin(g, "POINT EMPTY", 1)', None, {}),
+    ('st_dwithin(g, "POINT (0 0)", -1)', None, {}),
+    ('st_dwithin(g, "POINT (0 0)", {d})', None, {"d": 1}),
+    ('st_dwithin(g, "POINT (0 0)", "1")', None, {}),
+    ('st_dwithin(g, "POINT (0 0)")', None, {}),
+    ('st_equals(s, "POINT (0 0)")', None, {}),
+    ('st_equals(j["k"], "POINT (0 0)")', None, {}),
+    ("st_isvalid(s)", None, {}),
+    ('g == "POINT (0 0)"', None, {}),
+    ('g in ["POINT (0 0)"]', None, {}),
+    ("g == g", None, {}),
+]
+
+INSTANTS: list[Case] = [
+    ('ts == ISO "2025-01-01T00:00:00Z"', [1, 5], {}),
+    ('ts > ISO "2025-01-01T00:00:00Z"', [2, 6, 8], {}),
+    ('ts >= ISO "2025-01-01 00:00:00"', [1, 2, 5, 6, 8], {}),
+    ('ISO "2025-01-01T00:00:00Z" < ts', [2, 6, 8], {}),
+    ('ts < iso "1970-01-01T00:00:00Z"', [7], {}),
+    ('ts != ISO "2025-01-01T00:00:00Z"', [2, 4, 6, 7, 8], {}),
+    ('not (ts == ISO "2025-01-01T00:00:00Z")', [2, 4, 6, 7, 8], {}),
+    ('ts + INTERVAL "P1D" > ISO "2025-01-02T00:00:00Z"', [2, 6, 8], {}),
+    ('ISO "2025-01-02T00:00:00Z" < ts + INTERVAL "P1D"', [2, 6, 8], {}),
+    ('ts - interval "PT12H" == ISO "2025-01-02T00:00:00Z"', [2], {}),
+    ('ts + INTERVAL "P1Y" == ISO "2025-03-01T23:59:59Z"', [4], {}),
+    ('ts + INTERVAL "P1M2DT3H4M5S" > ISO "2030-01-01T00:00:00Z"', [6], {}),
+    ('ts - INTERVAL "P1M" < ISO "1969-12-01T23:59:59Z"', [], {}),
+    ('ts - INTERVAL "P1M" <= ISO "1969-12-01T23:59:59Z"', [7], {}),
+    ('ts + INTERVAL "P999999999Y" > ISO "9999-12-31T23:59:59Z"', [1, 2, 4, 5, 6, 7, 8], {}),
+    ('ts - INTERVAL "P999999999999D" > ISO "0001-01-01T00:00:00Z"', [], {}),
+    ('not (ts + INTERVAL "P1Y" == ISO "2025-03-01T23:59:59Z")', [1, 2, 5, 6, 7, 8], {}),
+    ("ts is null", [3], {}),
+    ("ts is not null", [1, 2, 4, 5, 6, 7, 8], {}),
+    ("ts == ts", [1, 2, 4, 5, 6, 7, 8], {}),
+    ("ts > {at}", [2, 6, 8], {"at": _NEW_YEAR}),
+    ("{at} >= ts", [1, 4, 5, 7], {"at": _NEW_YEAR}),
+    ('ts + INTERVAL "P1D" > {at}', [2, 6, 8], {"at": _NEW_YEAR + _DAY}),
+    ('ts == ISO "2025-01-01T00:00:00Z" or ts == ISO "2025-01-02T12:00:00Z"', [1, 2, 5], {}),
+    ('ts > ISO "2025-01-01T00:00:00Z" and ts < ISO "2026-01-01T00:00:00Z"', [2, 8], {}),
+    ('ts > "2025-01-01T00:00:00Z"', None, {}),
+    ("ts > {at}", None, {"at": "2025-01-01T00:00:00Z"}),
+    ("ts > 1735689600000000", None, {}),
+    ('ts > ISO "yesterday"', None, {}),
+    ('ts > ISO "2025-01-01"', None, {}),
+    ('ts > ISO "2025-01-01T00:00:00+15:00"', None, {}),
+    ('ts + INTERVAL "1 day" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ts + INTERVAL "P" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ts + INTERVAL "P1DT" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ts + INTERVAL "P1W" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ts * INTERVAL "P1D" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ts + INTERVAL "P1D"', None, {}),
+    ('i > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('color > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('i + INTERVAL "P1D" > ISO "2025-01-01T00:00:00Z"', None, {}),
+    ('ISO "2025-01-01T00:00:00Z" < ISO "2026-01-01T00:00:00Z"', None, {}),
+    ('ISO "2025-01-01T00:00:00Z" < ts < ISO "2026-01-01T00:00:00Z"', None, {}),
+    ("{low} < ts < {high}", None, {"low": 0, "high": _NEW_YEAR}),
+    ('ts in [ISO "2025-01-01T00:00:00Z"]', None, {}),
+    ("ts in {l}", None, {"l": [_NEW_YEAR]}),
+    ("ts + 1 > {at}", None, {"at": 5}),
+    ("ts like 'a'", None, {}),
+    ("ts", None, {}),
+]
+
+SAMPLES: list[Case] = [
+    ("random_sample(0.5) and i > 0", None, {}),
+    ("i > 0 or random_sample(0.5)", None, {}),
+    ("not random_sample(0.5)", None, {}),
+    ("random_sample(1)", None, {}),
+    ("random_sample(1.0)", None, {}),
+    ("random_sample(0.0)", None, {}),
+]
+
+TEXT_OPTIONS: list[Case] = [
+    ('text_match(txt, "kite", minimum_should_match=0)', None, {}),
+    ('text_match(s, "apple")', None, {}),
+    ('text_match(i, "1")', None, {}),
+    ('phrase_match(txt, "x", -1)', None, {}),
+]
+
+SECTIONS: dict[str, list[Case]] = {
+    "literals": LITERALS,
+    "arithmetic": ARITHMETIC,
+    "ranges": RANGES,
+    "membership": MEMBERSHIP,
+    "patterns": PATTERNS,
+    "logic": LOGIC,
+    "json": JSON,
+    "arrays": ARRAYS,
+    "templates": TEMPLATES_AND_REST,
+    "geometry": GEOMETRY,
+    "instants": INSTANTS,
+    "samples": SAMPLES,
+    "text": TEXT_OPTIONS,
+}
+
+TEXT_SEARCHES: list[Case] = [
+    ('text_match(txt, "kite")', [1, 2, 3, 5], {}),
+    ('TEXT_MATCH(txt, "kite fox")', [1, 2, 3, 4, 5], {}),
+    ('text_match(txt, "KITE")', [1, 2, 3, 5], {}),
+    ('text_match(txt, "")', [], {}),
+    ('text_match(txt, "kite red", minimum_should_match=2)', [1, 2, 5], {}),
+    ('text_match(txt, "kite red fox", minimum_should_match=3)', [2, 5], {}),
+    ('not text_match(txt, "kite")', [4, 6, 7, 8], {}),
+    ('phrase_match(txt, "red kite")', [1, 5], {}),
+    ('phrase_match(txt, "red kite", 0)', [1, 5], {}),
+    ('phrase_match(txt, "kite red", 1)', [2], {}),
+    ('phrase_match(txt, "kite red", 2)', [1, 2, 5], {}),
+    ('phrase_match(txt, "the fox over")', [], {}),
+    ('phrase_match(txt, "fox over", 1)', [5], {}),
+    ('text_match_fuzzy(txt, "kyte", max_edit_distance=1)', [1, 2, 3, 5], {}),
+    ('text_match(txt, "kite") and i > 0', [2, 3], {}),
+    ("text_match(txt, {q})", [1, 2, 3, 5], {"q": "kite"}),
+]
+"""What an index of the standard analyzer's tokens selects. Without one they are read and bound, and then refused."""
+
+SAMPLED: list[Case] = [
+    ("random_sample(0.5)", [1, 2, 3, 4, 5, 6, 7, 8], {}),
+    ("i > 0 and random_sample(0.5)", [2, 3, 4, 6, 7, 8], {}),
+]
+"""Filters that select half of these rows, other ones each time."""
+
+
+def all_cases() -> Iterable[Case]:
+    """Return the cases of all sections."""
+    return [case for section in SECTIONS.values() for case in section]
+
+
+LEGAL = [(text, rows, values) for text, rows, values in all_cases() if rows is not None]
+REFUSED = [(text, values) for text, rows, values in all_cases() if rows is None]
