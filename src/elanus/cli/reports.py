@@ -25,10 +25,11 @@ def print_filter_report(report: Report, console: Console) -> None:
 
 
 def _headline(report: Report) -> str:
-    share = f" ({_share(report['selected'], report['visible'])})" if report["visible"] else ""
+    read = [one for one in report["segments"] if not one["skipped"]]
+    of = f"{len(read)} of {len(report['segments'])} segments read, {report['visible']:,} of {report['rows']:,} rows"
     return (
-        f"[bold]{_plain(report['collection'])}[/]  {report['selected']:,} of {report['visible']:,} rows{share} "
-        f"in [bold]{_time(report['seconds'])}[/]  [dim]planned in {_time(report['planning'])}[/]"
+        f"[bold]{_plain(report['collection'])}[/]  {report['selected']:,} rows selected in "
+        f"[bold]{_time(report['seconds'])}[/]  [dim]{of}; planned in {_time(report['planning'])}[/]"
     )
 
 
@@ -95,19 +96,22 @@ def _segments_table(segments: list[Report]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("skipped by", overflow="fold")
     for one in segments:
-        read = not one["skipped"]
-        table.add_row(
-            str(one["id"]),
-            one["state"],
-            _plain(one["partition"]),
-            f"{one['rows']:,}",
-            f"{one['visible']:,}" if read else "",
-            f"{one['selected']:,}" if read else "",
-            _time(one["seconds"]) if read else "",
-            _plain(one["skipped"]),
-            style="" if read else "dim",
-        )
+        if not one["skipped"]:
+            counts = (f"{one[name]:,}" for name in ("rows", "visible", "selected"))
+            table.add_row(str(one["id"]), one["state"], _plain(one["partition"]), *counts, _time(one["seconds"]))
+    for reason, skipped in _by_reason(segments).items():
+        rows = f"{sum(one['rows'] for one in skipped):,}"
+        table.add_row(f"{len(skipped)} others", "", "", rows, "", "", "", _plain(reason), style="dim")
     return table
+
+
+def _by_reason(segments: list[Report]) -> dict[str, list[Report]]:
+    """Return the segments that were not read, by the reason why."""
+    reasons: dict[str, list[Report]] = {}
+    for one in segments:
+        if one["skipped"]:
+            reasons.setdefault(one["skipped"], []).append(one)
+    return reasons
 
 
 # --- cells ---
@@ -124,11 +128,6 @@ def _plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _share(part: int, whole: int) -> str:
-    percent = 100 * part / whole
-    return f"{percent:.3g} %"
 
 
 def _time(seconds: float) -> str:

@@ -8,12 +8,13 @@ from elanus.expr.evaluation import structs as _structs  # noqa: F401 - registers
 from elanus.expr.evaluation.json_values import JsonValues, extract_json
 from elanus.expr.evaluation.select import select
 from elanus.expr.evaluation.source import Answer, BatchSource, LeafIndex, RawJson, Source
-from elanus.expr.evaluation.trace import Step
+from elanus.expr.evaluation.trace import SKIPPED, Step
 from elanus.expr.evaluation.truth import Truth
 from elanus.expr.nodes import Filter
 from elanus.expr.parser import parse
 
 __all__ = [
+    "SKIPPED",
     "Answer",
     "BatchSource",
     "BoundExpr",

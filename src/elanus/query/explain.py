@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from elanus.expr import Step
+from elanus.expr import SKIPPED, Step
 from elanus.expr.describe import describe
 from elanus.model.ids import PartitionId
 from elanus.model.schema import Schema
@@ -94,13 +94,19 @@ def _summary(steps: Sequence[Step], schema: Schema) -> NodeReport:
     known = [step.candidates for step in steps if step.candidates >= 0]
     return NodeReport(
         text=describe(steps[0].node, schema),
-        how=tuple(Counter(step.how for step in steps).most_common()),
+        how=_ways(steps),
         rows_in=sum(step.rows_in for step in steps),
         rows_out=sum(step.rows_out for step in steps),
         candidates=sum(known) if known else -1,
         seconds=sum(step.seconds for step in steps),
         nodes=tuple(_summary(children, schema) for children in inner.values()),
     )
+
+
+def _ways(steps: Sequence[Step]) -> tuple[tuple[str, int], ...]:
+    """Return each way with the number of segments, the most frequent first and what was skipped last."""
+    counts = Counter(step.how for step in steps).most_common()
+    return tuple(sorted(counts, key=lambda way: way[0] == SKIPPED))
 
 
 class Stopwatch:

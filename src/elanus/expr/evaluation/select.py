@@ -13,7 +13,7 @@ from elanus.expr.evaluation.cost import GATHER_NS, SET_ROW_NS, row_cost
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.expr.evaluation.source import Answer, Source
 from elanus.expr.evaluation.subset import Subset
-from elanus.expr.evaluation.trace import Step
+from elanus.expr.evaluation.trace import SKIPPED, Step
 from elanus.expr.evaluation.truth import Truth
 from elanus.model.bitset import Bitset
 
@@ -78,7 +78,7 @@ class _Evaluation:
             if within.any():
                 within = self.rows(item, within, step)
             elif step is not None:
-                step.how = "skipped"
+                step.how = SKIPPED
         return within
 
     def some(self, node: Any, within: Bitset, trace: Step | None) -> Bitset:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from elanus.expr.bound import BoundExpr
+
+
+SKIPPED: Final = "skipped"
+"""How a node was answered that no row was left for."""
 
 
 @dataclass(slots=True)
