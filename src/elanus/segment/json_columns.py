@@ -45,6 +45,7 @@ class JsonCache:
     def __init__(self, limit_bytes: int = CACHE_BYTES) -> None:
         self._limit = limit_bytes
         self._values: OrderedDict[Place, JsonValues] = OrderedDict()
+        self._costs: dict[Place, int] = {}
         self._places: dict[int, set[Place]] = {}
         self._numbers = count()
         self._gone: deque[int] = deque()
@@ -72,6 +73,7 @@ class JsonCache:
             values = self._values.get(place)
             if values is not None:
                 self._values.move_to_end(place)
+                self._charge(place, values)
             return values
 
     def put(self, place: Place, values: JsonValues) -> None:
@@ -82,9 +84,15 @@ class JsonCache:
             self._remove(place)
             self._values[place] = values
             self._places.setdefault(place.owner, set()).add(place)
-            self._num_bytes += values.nbytes + ENTRY_BYTES
-            while self._num_bytes > self._limit and len(self._values) > 1:
-                self._remove(next(iter(self._values)))
+            self._charge(place, values)
+
+    def _charge(self, place: Place, values: JsonValues) -> None:
+        """Count what an entry takes by now, the newest one, and let go of others until all fit."""
+        cost = values.nbytes + ENTRY_BYTES
+        self._num_bytes += cost - self._costs.get(place, 0)
+        self._costs[place] = cost
+        while self._num_bytes > self._limit and len(self._values) > 1:
+            self._remove(next(iter(self._values)))
 
     def forget(self, owner: int) -> None:
         """Let go of the values of one segment."""
@@ -96,10 +104,9 @@ class JsonCache:
             self._remove(place)
 
     def _remove(self, place: Place) -> None:
-        values = self._values.pop(place, None)
-        if values is None:
+        if self._values.pop(place, None) is None:
             return
-        self._num_bytes -= values.nbytes + ENTRY_BYTES
+        self._num_bytes -= self._costs.pop(place)
         places = self._places[place.owner]
         places.discard(place)
         if not places:

@@ -27,7 +27,7 @@ from elanus.segment import growing_json
 from elanus.segment.buffers import GrowingArray
 from elanus.segment.files import SegmentFiles
 from elanus.segment.growing import GrowingSegment
-from elanus.segment.json_columns import ENTRY_BYTES, JsonCache
+from elanus.segment.json_columns import ENTRY_BYTES, JsonCache, Place
 from elanus.segment.sealed import SealedSegment
 from elanus.segment.writer import Rows, SegmentWriter
 from elanus.storage.local import LocalStore
@@ -181,6 +181,19 @@ def test_values_of_few_rows_count_with_what_keeps_them(tmp_path: Path) -> None:
     values = [weakref.ref(segment.json_values(JSON.id, (f"k{number}",))) for number in range(200)]
     gc.collect()
     assert 40 < sum(one() is not None for one in values) < 50
+
+
+def test_elements_that_were_read_of_arrays_count_too() -> None:
+    rows = pa.array([b'{"l": [1, 2, 3, 4, 5, 6, 7, 8]}'] * 1_000, type=pa.large_binary())
+    values = extract_json(Column(JSON, rows), ("l",))
+    cache, place = JsonCache(), Place(0, JSON.id, ("l",))
+    cache.put(place, values)
+    before = cache.num_bytes
+    values.lists()
+    assert cache.get(place) is values
+    assert cache.num_bytes > before + 8 * 1_000 * 8
+    cache.forget(0)
+    assert cache.num_bytes == 0
 
 
 def test_a_segment_that_nobody_asked_leaves_the_cache_alone(tmp_path: Path) -> None:

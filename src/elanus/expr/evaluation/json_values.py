@@ -45,8 +45,10 @@ class JsonValues:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values."""
-        return sum(part.nbytes for part in self.extracted)
+        """Bytes of the values, and of the arrays' elements once they were read."""
+        own = sum(part.nbytes for part in self.extracted)
+        lists = self.__dict__.get("_lists")
+        return own if lists is None else own + lists.offsets.nbytes + lists.elements.nbytes
 
     def is_kind(self, kind: Kind) -> Bitset:
         """Return the rows of one kind."""
