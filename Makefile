@@ -58,6 +58,7 @@ format:
 
 bench: install
 	$(BIN)/python benchmarks/server.py --data $(DATA)
+	$(BIN)/python benchmarks/filter.py
 
 clean:
 	rm -rf $(VENV) target demo-data src/elanus/_native/*.so
