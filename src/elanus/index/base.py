@@ -143,6 +143,7 @@ class IndexKind:
     elements  the element types of the ARRAY fields it serves; ``struct_elements`` those of a struct's sub-fields
     casts     the types that it can index a JSON path as
     primary_keys  whether a primary key may have one
+    mmap      whether users may ask for its files to be mapped; those of scalar indexes are anyway
     refusal   Milvus' words for a field of another type, ``{kind}`` and ``{type}`` filled in
     """
 
@@ -163,6 +164,7 @@ class IndexKind:
     struct_elements: frozenset[DataType] = frozenset()
     casts: tuple[str, ...] = ()
     primary_keys: bool = True
+    mmap: bool = True
     refusal: str = "data type {type} can't build with this index {kind}"
 
     @property

@@ -95,6 +95,7 @@ def resolve(
     else:
         kind, metric = _scalar_kind(field, given), None
         path = _json_path(schema, field, field_name, kind, given)
+    _check_mmap(kind, given)
     _parse_build(kind, given)
     wanted = ResolvedIndex(
         name=name or path or field.name,
@@ -257,6 +258,13 @@ def _check_properties(given: dict[str, Any]) -> None:
         value = given.get(key, "true")
         if str(value).lower() not in ("true", "false"):
             raise InvalidParameter(f"invalid {key} value: {value}, expected: true, false")
+
+
+def _check_mmap(kind: IndexKind, given: dict[str, Any]) -> None:
+    """Refuse to map what Milvus does not; AUTOINDEX may always be asked to."""
+    asked = str(given.get(MMAP_ENABLED)).lower() == "true"
+    if asked and not kind.mmap and (given.get(INDEX_TYPE) or AUTOINDEX) != AUTOINDEX:
+        raise InvalidParameter(f"index type {kind.name} does not support mmap")
 
 
 def _json_path(schema: Schema, field: Field, field_name: str, kind: IndexKind, given: dict[str, Any]) -> str:

@@ -229,6 +229,18 @@ REFUSED: list[tuple[Field, dict[str, str], type[ElanusError], str]] = [
         InvalidParameter,
         "invalid mmap.enabled value: maybe, expected: true, false",
     ),
+    (
+        NUMBER,
+        {"index_type": "STL_SORT", "mmap.enabled": "true"},
+        InvalidParameter,
+        "index type STL_SORT does not support mmap",
+    ),
+    (
+        POINT,
+        {"index_type": "RTREE", "mmap.enabled": "True"},
+        InvalidParameter,
+        "index type RTREE does not support mmap",
+    ),
     (FLOAT, HNSW | {"params": "[1]"}, InvalidParameter, "index params should be a JSON object"),
     (FLOAT, HNSW | {"params": "{"}, InvalidParameter, "index params should be a JSON object"),
     (FLOAT, HNSW | {"M": "16", "params": '{"M": 8}'}, InvalidParameter, "duplicated index param (key=M) (value=8)"),

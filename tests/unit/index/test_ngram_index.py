@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,19 @@ def test_equality_is_answered_by_the_grams_of_the_text() -> None:
 )  # fmt: skip
 def test_what_no_gram_tells_is_left_to_the_column(text: str) -> None:
     assert index_of(source_of(["abc"])).answer(leaf_of(text)) is None
+
+
+def test_a_long_pattern_is_not_kept_in_memory() -> None:
+    operand = indexed_operand(SCHEMA, TEXT.id, "s")
+    index, long = index_of(source_of(["abc"])), "x" * 10_000
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            assert index.answer(Match(operand, Matching.CONTAINS, f"{number}{long}")) is not None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 5 * len(long)
 
 
 # --- building ---

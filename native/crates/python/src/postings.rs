@@ -6,6 +6,9 @@ use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// One of the two.
+type FewOrBits<'py> = (Option<Bound<'py, PyArray1<i64>>>, Option<Bound<'py, PyArray1<u8>>>);
+
 fn refused(error: impl std::error::Error) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
@@ -52,7 +55,7 @@ fn postings_union<'py>(
     rows: PyReadonlyArray1<'py, u32>,
     spans: PyReadonlyArray1<'py, i64>,
     num_rows: usize,
-) -> PyResult<(Option<Bound<'py, PyArray1<i64>>>, Option<Bound<'py, PyArray1<u8>>>)> {
+) -> PyResult<FewOrBits<'py>> {
     let (rows, spans) = (slice(&rows)?, slice(&spans)?);
     Ok(match py.detach(|| elanus_postings::union(rows, spans, num_rows)).map_err(refused)? {
         Rows::Few(rows) => (Some(rows.into_pyarray(py)), None),

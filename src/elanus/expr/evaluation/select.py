@@ -89,7 +89,7 @@ class _Evaluation:
                 rows = self.rows(item, missing, step)
                 found, missing = found | rows, missing - rows
             elif step is not None:
-                step.how = "skipped"
+                step.how = SKIPPED
         return found
 
     def _ordered(
@@ -117,7 +117,7 @@ class _Evaluation:
             trace.how = _how(leaf, way, self._source)
         if way.by_row:
             return _among(leaf, self._source, within, negated=leaf.negated)
-        truth = evaluate(leaf, self._source) if way.answer is None else self._answered(leaf, way.answer, trace)
+        truth = evaluate(leaf, self._source) if way.answer is None else self._answered(leaf, way.answer, within, trace)
         return truth.true_rows(negated=leaf.negated) & within
 
     def _way(self, leaf: Leaf, asked: int) -> _Way:
@@ -130,12 +130,12 @@ class _Evaluation:
         by_row = asked * (row_ns + GATHER_NS)
         return _Way(by_row, by_row=True) if by_row < whole.cost else whole
 
-    def _answered(self, leaf: Leaf, answer: Answer, trace: Step | None) -> Truth:
-        """Return an index' answer, its candidates looked at where it isn't exact."""
+    def _answered(self, leaf: Leaf, answer: Answer, within: Bitset, trace: Step | None) -> Truth:
+        """Return an index' answer for the rows of ``within``, its candidates looked at where it isn't exact."""
         truth = answer.truth()
         if answer.exact:
             return truth
-        candidates = truth.true_rows(negated=False)
+        candidates = truth.true_rows(negated=False) & within
         if trace is not None:
             trace.candidates = candidates.count()
         return Truth(_among(leaf, self._source, candidates, negated=False), truth.known)

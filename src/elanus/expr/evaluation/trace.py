@@ -7,7 +7,6 @@ from typing import Final
 
 from elanus.expr.bound import BoundExpr
 
-
 SKIPPED: Final = "skipped"
 """How a node was answered that no row was left for."""
 

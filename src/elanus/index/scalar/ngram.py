@@ -43,6 +43,9 @@ LONGEST_GRAM: Final = 8
 """Longer grams than this, and than ``min_gram``, tell hardly more than their parts; each length costs a pass."""
 
 KEPT_QUERIES: Final = 256
+LONGEST_KEPT: Final = 1024
+"""Characters of a pattern: a query takes eight bytes a character, and long patterns hardly come again."""
+
 BOTH_LENGTHS: Final = "Ngram index must specify both min_gram and max_gram"
 
 
@@ -126,9 +129,13 @@ class NgramIndex:
         return {KNOWN: known_section(self._known), **self._postings._asdict()}
 
 
-@lru_cache(KEPT_QUERIES)
 def _query(matching: Matching, pattern: str, min_gram: int, max_gram: int) -> NgramQuery | None:
-    """Return what a pattern asks for; one filter asks for it in every segment, several times."""
+    """Return what a pattern asks for; one filter asks for it in every segment."""
+    query = _kept_query if len(pattern) <= LONGEST_KEPT else _new_query
+    return query(matching, pattern, min_gram, max_gram)
+
+
+def _new_query(matching: Matching, pattern: str, min_gram: int, max_gram: int) -> NgramQuery | None:
     if matching is Matching.REGEX:
         return NgramQuery.of_regex(pattern, min_gram, max_gram)
     return NgramQuery.of_texts(_TEXTS[matching](pattern), min_gram, max_gram)
@@ -141,6 +148,8 @@ def _whole(pattern: str) -> list[str]:
 def _between_wildcards(pattern: str) -> list[str]:
     return [part for part in parts(pattern) if isinstance(part, str)]
 
+
+_kept_query = lru_cache(KEPT_QUERIES)(_new_query)
 
 _TEXTS: Final[Mapping[Matching, Callable[[str], list[str]]]] = {
     Matching.PREFIX: _whole,

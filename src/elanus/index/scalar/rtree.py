@@ -196,6 +196,7 @@ INDEX_KINDS.register(
         engine="bounding boxes",
         build_scalar=build_rtree,
         load_scalar=load_rtree,
+        mmap=False,
         refusal="RTREE index can only be built on geometry field, got {type}",
     )
 )

@@ -55,6 +55,7 @@ _register(
     (*NUMBERS, DataType.VARCHAR, DataType.TIMESTAMPTZ, DataType.ARRAY, DataType.JSON),
     (Cast.DOUBLE, Cast.VARCHAR),
     struct_elements=frozenset({*NUMBERS, DataType.VARCHAR}),
+    mmap=False,
     refusal="STL_SORT are only supported on numeric, varchar or timestamptz field, got {type}",
 )
 _register(
