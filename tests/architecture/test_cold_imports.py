@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"faiss", "grpc", "numpy", "pandas", "pyarrow", "pymilvus", "rich", "sqlalchemy", "typer", "yaml"}
+HEAVY = {"faiss", "grpc", "numpy", "pandas", "pyarrow", "pymilvus", "rich", "shapely", "sqlalchemy", "typer", "yaml"}
 
 
 def loaded_by(code: str) -> set[str]:

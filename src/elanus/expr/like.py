@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
-from typing import Final
 
 from elanus.expr.bound import BoundExpr, Compare, Match, Matching, Operand
 from elanus.expr.syntax import FilterError
-
-LONGEST_SOUGHT: Final = 64
-"""Characters between two runs of a pattern with ``_`` among them, which are tried at every place of a text; a longer
-pattern is left to RE2, whose time doesn't grow with it."""
 
 
 class Wildcard(Enum):
@@ -22,7 +16,6 @@ class Wildcard(Enum):
 
 
 _Part = str | Wildcard
-_SPECIAL = re.compile(r"[^A-Za-z0-9_\u0080-\U0010ffff]")
 
 
 def like(operand: Operand, pattern: str) -> BoundExpr:
@@ -33,8 +26,6 @@ def like(operand: Operand, pattern: str) -> BoundExpr:
     split = parts(pattern)
     texts = [part for part in split if isinstance(part, str)]
     if Wildcard.CHARACTER in split or len(texts) > 1:
-        if _longest_sought(split) > LONGEST_SOUGHT:
-            return Match(operand, Matching.REGEX, as_regex(pattern))
         return Match(operand, Matching.LIKE, pattern)
     text = texts[0] if texts else ""
     if Wildcard.RUN not in split:
@@ -70,30 +61,3 @@ def parts(pattern: str) -> list[_Part]:
     if literal:
         split.append("".join(literal))
     return split
-
-
-def as_regex(pattern: str) -> str:
-    """Return the RE2 pattern that describes the same texts."""
-    written = [_quoted(part) if isinstance(part, str) else _REGEXES[part] for part in parts(pattern)]
-    return rf"(?s)\A{''.join(written)}\z"
-
-
-_REGEXES: Final = {Wildcard.RUN: ".*", Wildcard.CHARACTER: "."}
-
-
-def _longest_sought(split: list[_Part]) -> int:
-    """Return the length of the longest piece between two runs that holds single characters."""
-    longest = length = 0
-    sought = single = False
-    for part in split:
-        if part is Wildcard.RUN:
-            longest = max(longest, length if sought and single else 0)
-            sought, single, length = True, False, 0
-        else:
-            single |= part is Wildcard.CHARACTER
-            length += len(part) if isinstance(part, str) else 1
-    return longest
-
-
-def _quoted(text: str) -> str:
-    return _SPECIAL.sub(lambda match: r"\x00" if match[0] == "\0" else "\\" + match[0], text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from elanus.expr.bound import (
     Always,
@@ -25,6 +25,9 @@ from elanus.expr.bound import (
     Shifted,
 )
 from elanus.model.types import DataType
+
+EXACT_IN_DOUBLES: Final = 2**53
+"""Up to this size every integer is a double of its own; JSON's doubles are compared with integers as doubles."""
 
 _Limit = tuple[Any, bool]
 """A bound of a range, and whether it lies inside."""
@@ -147,7 +150,7 @@ def _union(group: Sequence[Compare | In]) -> In:
 
 
 def _range_key(leaf: Leaf) -> object | None:
-    """Constants of one type. JSON knows no joining of equalities: an integer may equal another one as a double."""
+    """Constants of one type. JSON knows no joining of equalities, and none of bounds that doubles do not tell apart."""
     if isinstance(leaf, Compare):
         values: tuple[Any, ...] = (leaf.value,)
     elif isinstance(leaf, Between):
@@ -163,6 +166,8 @@ def _range_key(leaf: Leaf) -> object | None:
     if in_json and (len(kinds) > 1 or isinstance(leaf, In) or (isinstance(leaf, Compare) and leaf.op == "==")):
         return None
     if float in kinds and any(map(math.isnan, values)):
+        return None
+    if in_json and kinds == {int} and any(abs(value) > EXACT_IN_DOUBLES for value in values):
         return None
     return (leaf.operand, kinds.pop()) if in_json else leaf.operand
 
@@ -216,7 +221,7 @@ def _range(operand: Operand, low: _Limit | None, high: _Limit | None, *, negated
     if low is not None and high is not None:
         if low[0] < high[0] or (low[0] == high[0] and low[1] and high[1]):
             return Between(operand, low[0], high[0], low[1], high[1], negated=negated)
-        # Two integers that differ may be one double: an apparently empty range of JSON numbers need not be empty.
+        # In JSON a list of nothing is known in every row with a value, a range only in those of its type.
         return None if operand.type is DataType.JSON else In(operand, (), negated=negated)
     limit, op = (low, ">") if low is not None else (high, "<")
     return None if limit is None else Compare(operand, op + "=" * limit[1], limit[0], negated=negated)

@@ -23,6 +23,8 @@ CHUNK_ROWS: Final = 16_384
 SHOWN_CHARACTERS: Final = 100
 
 _COLLECTION: Final = "COLLECTION"
+_PARTED: Final = {4: "multipoint", 5: "multilinestring", 6: "multipolygon", 7: "geometrycollection"}
+"""What is made of other geometries, by GEOS' numbers."""
 _CURVES: Final = r"(?i)CIRCULARSTRING|COMPOUNDCURVE|CURVEPOLYGON|MULTICURVE|MULTISURFACE"
 # Places behind the point, more than any number needs that is written without an exponent; zeros are trimmed.
 _PRECISION: Final = 30
@@ -86,14 +88,15 @@ def _converted(values: pa.Array, read: Callable[[pa.Array, int], NDArray[Any]]) 
     import shapely
 
     parts = []
-    for start in range(0, len(values), CHUNK_ROWS):
-        chunk = values.slice(start, CHUNK_ROWS)
-        geometries = read(chunk, start)
-        refused = shapely.is_missing(geometries) & chunk.is_valid().to_numpy(zero_copy_only=False)
-        if refused.any():
-            row = int(refused.argmax())
-            raise GeometryError(start + row, f"{_shown(chunk[row].as_py())} is no geometry")
-        parts.append(_binaries(geometries))
+    with np.errstate(all="ignore"):  # numbers that are too large, or none, become infinite or NaN without a word
+        for start in range(0, len(values), CHUNK_ROWS):
+            chunk = values.slice(start, CHUNK_ROWS)
+            geometries = read(chunk, start)
+            refused = shapely.is_missing(geometries) & chunk.is_valid().to_numpy(zero_copy_only=False)
+            if refused.any():
+                row = int(refused.argmax())
+                raise GeometryError(start + row, f"{_shown(chunk[row].as_py())} is no geometry")
+            parts.append(_binaries(_tidied(geometries)))
     return pa.concat_arrays(parts) if parts else pa.array([], type=pa.large_binary())
 
 
@@ -104,8 +107,7 @@ def _read_texts(chunk: pa.Array, start: int) -> NDArray[Any]:
     _refuse(nested, start, f"it has more than {MAX_COLLECTIONS} geometry collections")
     _refuse(pc.match_substring_regex(chunk, _CURVES), start, "curves are not supported")
     _refuse(pc.match_substring(chunk, "\0"), start, "a text ends at a NUL character")
-    with np.errstate(all="ignore"):  # a number that is too large becomes infinite without a word
-        read: NDArray[Any] = shapely.from_wkt(chunk.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    read: NDArray[Any] = shapely.from_wkt(chunk.to_numpy(zero_copy_only=False), on_invalid="ignore")
     return read
 
 
@@ -114,6 +116,47 @@ def _read_binaries(chunk: pa.Array, _start: int) -> NDArray[Any]:
 
     read: NDArray[Any] = shapely.from_wkb(chunk.to_numpy(zero_copy_only=False), on_invalid="ignore")
     return read
+
+
+def _tidied(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return the geometries with what is empty left out of those around it: over some such parts GEOS crashes."""
+    return _without_empty_parts(_without_empty_holes(geometries))
+
+
+def _without_empty_holes(geometries: NDArray[Any]) -> NDArray[Any]:
+    import shapely
+
+    rows = np.flatnonzero(shapely.get_num_interior_rings(geometries) > 0)
+    rings, owners = shapely.get_rings(geometries[rows], return_index=True)
+    filled = ~shapely.is_empty(rings)
+    if filled.all():
+        return geometries
+    tidy = geometries.copy()
+    tidy[rows] = shapely.polygons(rings[filled], indices=owners[filled])
+    return tidy
+
+
+def _without_empty_parts(geometries: NDArray[Any]) -> NDArray[Any]:
+    import shapely
+
+    rows = np.flatnonzero(shapely.get_type_id(geometries) >= min(_PARTED))
+    if not len(rows):
+        return geometries
+    # Only WKB tells a point of two NaN, which a text may have, to be an empty one.
+    whole = shapely.from_wkb(shapely.to_wkb(geometries[rows]))
+    parts, owners = shapely.get_parts(whole, return_index=True)
+    tidy_parts = _tidied(parts)
+    filled = ~shapely.is_empty(tidy_parts)
+    if tidy_parts is parts and filled.all():
+        return geometries
+    kinds = shapely.get_type_id(whole)
+    for kind, name in _PARTED.items():
+        whole[kinds == kind] = shapely.from_wkt(f"{name} EMPTY")
+        chosen = filled & (kinds[owners] == kind)
+        getattr(shapely, f"{name}s")(tidy_parts[chosen], indices=owners[chosen], out=whole)
+    tidy = geometries.copy()
+    tidy[rows] = whole
+    return tidy
 
 
 def _refuse(rows: pa.Array, start: int, reason: str) -> None:

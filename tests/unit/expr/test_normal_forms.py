@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import filter_table
-from elanus.expr import bind, select
+from elanus.expr import BatchSource, bind, select
 from elanus.expr.bound import Always, And, Between, Compare, In, Or
 from elanus.expr.describe import describe
+from elanus.model.columns import Column, ColumnBatch
+from elanus.model.ids import FieldId
+from elanus.model.schema import Field, Schema
+from elanus.model.types import DataType
 
+_JSON = Schema((Field(id=FieldId(104), name="j", type=DataType.JSON),))
 _SCHEMA = filter_table.SCHEMA
 _SOURCE = filter_table.source()
 
@@ -117,6 +123,17 @@ def test_an_empty_range_is_false_only_where_the_operand_is_known():
     assert _rows("n > 9 and n < 5") == []
     assert _rows("not (n > 9 and n < 5)") == [0, 2, 3, 4, 6, 7]
     assert _rows("not (n == 1 and n == 2)") == [0, 2, 3, 4, 6, 7]
+
+
+def test_json_bounds_that_are_one_double_stay_apart():
+    """A row of 9007199254740992.0 passes the second alone: beside a double both constants are that double."""
+    bounds = ['j["k"] > 9007199254740992', 'j["k"] >= 9007199254740993']
+    assert _form(" and ".join(bounds)) == " and ".join(bounds)
+    rows = BatchSource(
+        ColumnBatch({104: Column(_JSON["j"], pa.array([b'{"k": 9007199254740992.0}'], pa.large_binary()))}, 1)
+    )
+    found = [select(bind(text, _JSON), rows).count() for text in (*bounds, " and ".join(bounds))]
+    assert found == [0, 1, 0]
 
 
 def test_json_equalities_of_different_types_stay_apart():

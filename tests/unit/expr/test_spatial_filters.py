@@ -155,3 +155,25 @@ def test_a_geometry_that_geos_fails_over_does_not_pass_and_hides_no_other() -> N
 
     rows = np.arange(20)
     assert np.flatnonzero(~evaluation._outcome(Failing(), rows)).tolist() == [13]
+
+
+@pytest.mark.parametrize("relation", PLANAR)
+def test_empty_parts_bring_no_process_down(relation):
+    """GEOS crashes over each of these pairs in one relation or another."""
+    box = "POLYGON ((0 0, 3 0, 3 2, 0 2, 0 0))"
+    squares = "POLYGON ((2 1, 3 1, 3 4, 2 4, 2 1)), POLYGON ((2 1, 3 1, 3 3, 2 3, 2 1))"
+    hollow = f"GEOMETRYCOLLECTION (POINT EMPTY, GEOMETRYCOLLECTION ({squares}), POLYGON EMPTY)"
+    texts = [
+        box,
+        hollow,
+        "MULTIPOINT (EMPTY, (1 1))",
+        "POLYGON ((0 0, 4 0, 4 4, 0 4, 0 0), EMPTY)",
+        "MULTILINESTRING ((3 1.5, 0 0.5), (2 3, 1.5 0.5, 2 0, 1.5 1))",
+        "GEOMETRYCOLLECTION (POLYGON ((0 1, 3 1, 3 4, 0 4, 0 1)), POINT (0.5 3))",
+    ]
+    wkb = wkb_from_wkt(pa.array(texts, type=pa.large_string()))
+    columns = {100: Column(SCHEMA["id"], pa.array(range(len(texts)))), 101: Column(G, wkb)}
+    rows = BatchSource(ColumnBatch(columns, len(texts)))
+    passing = {text: select(bind(f'st_{relation}(g, "{text}")', SCHEMA), rows) for text in texts}
+    if relation in ("equals", "intersects", "contains", "within"):
+        assert all(passing[text].mask()[row] for row, text in enumerate(texts))

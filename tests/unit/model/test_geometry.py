@@ -52,9 +52,20 @@ def test_coordinates_come_back_to_the_last_digit(values: list[tuple[float, float
         ),
         ("POLYGON((0 0,2 2,2 0,0 2,0 0))", "POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0))"),
         ("POINT (1e21 0.30000000000000004)", "POINT (1e+21 0.30000000000000004)"),
+        ("MULTIPOINT (EMPTY, (1 1))", "MULTIPOINT ((1 1))"),
+        ("MULTIPOINT M ((1 1 2), EMPTY)", "MULTIPOINT M ((1 1 2))"),
+        ("MULTILINESTRING ((0 0, 1 1), EMPTY)", "MULTILINESTRING ((0 0, 1 1))"),
+        ("MULTIPOLYGON (EMPTY)", "MULTIPOLYGON EMPTY"),
+        ("POLYGON ((0 0, 1 0, 1 1, 0 0), EMPTY)", "POLYGON ((0 0, 1 0, 1 1, 0 0))"),
+        ("MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0), EMPTY))", "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)))"),
+        ("GEOMETRYCOLLECTION (POINT (nan nan), POINT (1 1))", "GEOMETRYCOLLECTION (POINT (1 1))"),
+        (
+            "GEOMETRYCOLLECTION (GEOMETRYCOLLECTION (POLYGON EMPTY), MULTIPOINT ((1 1), EMPTY), POINT Z (1 2 3))",
+            "GEOMETRYCOLLECTION Z (MULTIPOINT ((1 1)), POINT Z (1 2 3))",
+        ),
     ],
 )
-def test_text_is_returned_in_one_form(sent: str, returned: str) -> None:
+def test_text_is_returned_in_one_form_without_what_is_empty_in_it(sent: str, returned: str) -> None:
     assert wkt_from_wkb(wkb_from_wkt(texts(sent, None))).to_pylist() == [returned, None]
 
 

@@ -17,7 +17,7 @@ from elanus.model.ids import FieldId
 from elanus.model.schema import Field
 from elanus.model.types import DataType
 from elanus.server.grpc.codecs import decode_column, encode_column
-from elanus.server.grpc.instants import TimeFormat, parse_instants, parse_time_fields
+from elanus.server.grpc.instants import MAX_TIME_FIELDS, TimeFormat, parse_instants, parse_time_fields
 
 TS = Field(id=FieldId(101), name="ts", type=DataType.TIMESTAMPTZ, nullable=True)
 G = Field(id=FieldId(102), name="g", type=DataType.GEOMETRY, nullable=True)
@@ -105,6 +105,12 @@ def test_a_part_that_there_is_not_is_refused() -> None:
     assert parse_time_fields(" ") == ()
     with pytest.raises(InvalidParameter, match="unsupported field for extraction: week"):
         parse_time_fields("year, week")
+
+
+def test_more_parts_than_any_reply_should_hold_are_refused() -> None:
+    assert parse_time_fields("year " * MAX_TIME_FIELDS) == ("year",) * MAX_TIME_FIELDS
+    with pytest.raises(InvalidParameter, match=r"time_fields names 100000 parts, at most 32"):
+        parse_time_fields("year " * 100_000)
 
 
 def test_no_rows() -> None:

@@ -98,21 +98,28 @@ impl Segment {
 
 /// A segment that may stand anywhere; a search for its first text skips most places.
 struct Sought {
+    /// Code points in front of the first text: what comes before them is any run, so they are passed once, not tried.
+    characters: usize,
     segment: Segment,
     first_text: Option<Finder<'static>>,
 }
 
 impl Sought {
-    fn new(segment: Segment) -> Self {
-        let first_text = match segment.0.first() {
+    fn new(Segment(mut pieces): Segment) -> Self {
+        let characters = pieces.iter().take_while(|piece| matches!(piece, Piece::Character)).count();
+        pieces.drain(..characters);
+        let first_text = match pieces.first() {
             Some(Piece::Text(text)) => Some(Finder::new(text).into_owned()),
             _ => None,
         };
-        Self { segment, first_text }
+        Self { characters, segment: Segment(pieces), first_text }
     }
 
     /// Where the segment ends at its first place from `at` on.
     fn end_of_first(&self, text: &[u8], mut at: usize) -> Option<usize> {
+        for _ in 0..self.characters {
+            at += next_character(&text[at..])?;
+        }
         loop {
             if let Some(finder) = &self.first_text {
                 at += finder.find(&text[at..])?;

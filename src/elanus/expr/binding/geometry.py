@@ -31,7 +31,8 @@ def bind_within_distance(scope: Scope, call: nodes.Call) -> Spatial:
     center = _constant(scope, text)
     point = geometry_of(center)
     if point.geom_type != "Point" or point.is_empty:
-        raise FilterError(f"{call.name} expects a POINT to measure from, got {point.geom_type}")
+        given = "an empty one" if point.is_empty else point.geom_type
+        raise FilterError(f"{call.name} expects a POINT to measure from, got {given}")
     return Spatial(operand, Relation.DWITHIN, center, _distance(scope, call, distance))
 
 

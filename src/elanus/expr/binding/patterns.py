@@ -18,10 +18,7 @@ from elanus.model.types import DataType
 def bind_like(scope: Scope, node: nodes.Like) -> BoundExpr:
     """Bind LIKE: a text on the left, a constant pattern on the right."""
     operand = _text_operand(scope, node.operand, "like operation on non-string or no-json field is unsupported")
-    predicate = like(operand, _pattern(scope, node.pattern, "like"))
-    if isinstance(predicate, Match) and predicate.matching is Matching.REGEX:
-        _check_regex(predicate.pattern)
-    return predicate
+    return like(operand, _pattern(scope, node.pattern, "like"))
 
 
 @binds(nodes.Regex)

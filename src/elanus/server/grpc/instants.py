@@ -18,6 +18,8 @@ from elanus.model.schema import Field
 from elanus.model.types import DataType
 
 Local = NDArray[np.datetime64]
+MAX_TIME_FIELDS: Final = 32
+"""Parts that a reply holds of each instant; one may be asked for more than once."""
 
 
 def parse_instants(column: Column, timezone: str) -> Column:
@@ -73,6 +75,8 @@ UTC_TEXT: Final = TimeFormat()
 def parse_time_fields(text: str) -> tuple[str, ...]:
     """Return the parts that ``time_fields`` names, separated by commas or blanks; InvalidParameter for others."""
     parts = tuple(part.lower() for part in re.split(r"[,\s]+", text) if part)
+    if len(parts) > MAX_TIME_FIELDS:
+        raise InvalidParameter(f"time_fields names {len(parts)} parts, at most {MAX_TIME_FIELDS} are returned")
     for part in parts:
         if part not in PARTS:
             raise InvalidParameter(
