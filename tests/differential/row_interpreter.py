@@ -1,7 +1,8 @@
 """The filter language one row at a time over plain Python values: slow, naive, and written apart from the engine.
 
-A predicate is a tuple whose first item says what it is; ``holds`` answers True, False or None (UNKNOWN) for a row, and
-``render`` writes the same predicate as a filter's text.
+A predicate is a tuple whose first item says what it is; ``holds`` answers True, False or None (UNKNOWN) for a row, a
+dict of its fields' values: instants as microseconds since 1970, geometries as WKT, the others as Python has them.
+``row_texts`` writes the same predicate as a filter's text. FLOAT fields are those whose name begins with ``f32``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import operator
 import re
 import struct
 from typing import Any
+
+import shapely
 
 Row = dict[str, Any]
 
@@ -23,6 +26,7 @@ _OPERATORS = {
     ">=": operator.ge,
 }
 MISSING = object()
+_IN_JSON = ("json", "key")
 
 
 # --- truth ---
@@ -72,7 +76,7 @@ def _in(node, row):
     value = _value(operand, row)
     if value is MISSING or value is None:
         return None
-    if operand[0] != "json":
+    if operand[0] not in _IN_JSON:
         return any(_compared(value, "==", wanted, single=_is_single(operand)) for wanted in values)
     if not values:
         return False
@@ -80,6 +84,62 @@ def _in(node, row):
         values = [float(wanted) if _is_number(wanted) else wanted for wanted in values]
     answers = [_compared(value, "==", wanted) for wanted in values]
     return None if all(answer is None for answer in answers) else True in answers
+
+
+def _regex(node, row):
+    value = _value(node[1], row)
+    if not isinstance(value, str):
+        return None
+    # A dollar stands for the very end, where Python also takes the place before a last line break.
+    return re.search("".join(node[2]).replace("$", r"\Z"), value) is not None
+
+
+def _starts_with(node, row):
+    value = _value(node[1], row)
+    return None if value is MISSING else value.startswith(node[2])
+
+
+def _empty(node, row):
+    value = _value(node[1], row)
+    return None if value is MISSING else value == ""
+
+
+def _instant(node, row):
+    value = _value(node[1], row)
+    return None if value is MISSING else _OPERATORS[node[2]](value, node[3][0])
+
+
+def _spatial(node, row):
+    value = _value(node[1], row)
+    if value is MISSING:
+        return None
+    return bool(getattr(shapely, node[2])(shapely.from_wkt(value), shapely.from_wkt(node[3])))
+
+
+def _near(node, row):
+    """Points by the great circle, everything else by planar degrees, scaled at the latitude of the center."""
+    value = _value(node[1], row)
+    if value is MISSING:
+        return None
+    geometry, center = shapely.from_wkt(value), shapely.from_wkt(node[2])
+    if geometry.is_empty:
+        return False
+    if geometry.geom_type == "Point":
+        return _great_circle(geometry.x, geometry.y, center.x, center.y) <= node[3]
+    scale = 111_320 * math.sqrt((1 + math.cos(math.radians(center.y)) ** 2) / 2)
+    return geometry.distance(center) * scale <= node[3]
+
+
+def _great_circle(longitude, latitude, from_longitude, from_latitude):
+    phi, from_phi = math.radians(latitude), math.radians(from_latitude)
+    across = math.sin((phi - from_phi) / 2) ** 2
+    along = math.cos(phi) * math.cos(from_phi) * math.sin(math.radians(longitude - from_longitude) / 2) ** 2
+    return 2 * 6_371_000 * math.asin(math.sqrt(min(across + along, 1.0)))
+
+
+def _valid(node, row):
+    value = _value(node[1], row)
+    return None if value is MISSING else shapely.from_wkt(value).is_valid
 
 
 def _like(node, row):
@@ -98,7 +158,7 @@ def _like(node, row):
 
 def _null(node, row):
     value = _value(node[1], row)
-    return not _exists(value) if node[1][0] == "json" and node[1][2] else value is MISSING
+    return not _exists(value) if node[1][0] in _IN_JSON and node[1][2] else value is MISSING
 
 
 def _exists_rule(node, row):
@@ -120,45 +180,71 @@ def _contains(node, row):
     elements = _value(operand, row)
     if not isinstance(elements, list):
         return None
-    found = [any(_equal(element, wanted) for element in elements) for wanted in ([values] if how == "one" else values)]
+    single, wanted = _is_single(operand), [values] if how == "one" else values
+    found = [any(_equal(element, value, single=single) for element in elements) for value in wanted]
     return all(found) if how == "all" else any(found)
 
 
-def _equal(element, wanted):
+def _equal(element, wanted, *, single=False):
     if isinstance(wanted, list):
         return (
             isinstance(element, list)
             and len(element) == len(wanted)
-            and all(_equal(*pair) for pair in zip(element, wanted, strict=True))
+            and all(_equal(*pair, single=single) for pair in zip(element, wanted, strict=True))
         )
-    return _compared(element, "==", wanted) is True
+    return _compared(element, "==", wanted, single=single) is True
 
 
 def _equals_list(node, row):
     value = _value(node[1], row)
     if not isinstance(value, list):
         return None
-    return _equal(value, node[3]) is (node[2] == "==")
+    return _equal(value, node[3], single=_is_single(node[1])) is (node[2] == "==")
 
 
 def _constant(node, _row):
     return node[1]
 
 
+def _structs(node, row):
+    """Count the structs of a row's array that satisfy a predicate; those of which nothing is known don't count."""
+    _, call, name, predicate, threshold = node
+    answers = [answer for answer in (holds(predicate, item) for item in row[name] or []) if answer is not None]
+    return _QUANTIFIERS[call](sum(answers), len(answers), threshold)
+
+
+_QUANTIFIERS = {
+    "match_any": lambda true, known, threshold: true >= 1,
+    "match_all": lambda true, known, threshold: true == known,
+    "match_least": lambda true, known, threshold: true >= threshold,
+    "match_most": lambda true, known, threshold: true <= threshold,
+    "match_exact": lambda true, known, threshold: true == threshold,
+    "element_filter": lambda true, known, threshold: true >= 1,
+}
+
 _RULES = {
     "not": _not,
     "and": _and,
     "or": _or,
     "compare": _compare,
+    "mirrored": _compare,
     "range": _range,
     "columns": _columns,
     "in": _in,
     "like": _like,
+    "regex": _regex,
+    "starts_with": _starts_with,
+    "empty": _empty,
+    "instant": _instant,
+    "spatial": _spatial,
+    "near": _near,
+    "valid": _valid,
     "null": _null,
     "exists": _exists_rule,
     "contains": _contains,
     "equals_list": _equals_list,
     "constant": _constant,
+    "structs": _structs,
 }
 
 
@@ -170,12 +256,17 @@ def _is_number(value):
 
 
 def _is_single(operand):
-    return operand[0] in ("column", "element") and operand[-1] == "f32"
+    """Whether constants are narrowed to float32 before they are compared: not behind a step of arithmetic."""
+    plain = operand[0] in ("column", "element", "item", "sub_field", "struct_item")
+    return plain and any(str(name).startswith("f32") for name in operand[1:])
 
 
 def narrowed(value: float) -> float:
-    """Return the nearest float32."""
-    return struct.unpack("<f", struct.pack("<f", value))[0]
+    """Return the nearest float32; infinite beyond its range."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _compared(value, op, constant, *, single=False):
@@ -189,6 +280,8 @@ def _compared(value, op, constant, *, single=False):
         if isinstance(constant, float) or isinstance(value, float):
             value = float(value) if known else value
             constant = narrowed(constant) if single else float(constant)
+    elif isinstance(constant, list):
+        return _equal(value, constant) if isinstance(value, list) else None
     else:
         known = isinstance(value, type(constant))
     return _OPERATORS[op](value, constant) if known else None
@@ -214,7 +307,16 @@ def _json(operand, row, _reader):
             value = value[step]
         else:
             return MISSING
-    return value
+    return _as_kept(value)
+
+
+def _as_kept(value):
+    """Return a JSON value with the integers beyond int64 as doubles."""
+    if isinstance(value, dict):
+        return {key: _as_kept(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_kept(item) for item in value]
+    return float(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
 
 
 def _element(operand, row, _reader):
@@ -228,11 +330,11 @@ def _length(operand, row, _reader):
 
 
 def _arithmetic(operand, row, reader):
-    _, op, inner, constant = operand
+    _, op, inner, constant = operand[:4]
     value = _value(inner, row)
     if not _is_number(value):
         return MISSING
-    integer_column = inner[0] == "length" or (inner[0] in ("column", "element") and not isinstance(value, float))
+    integer_column = inner[0] == "length" or (inner[0] not in _IN_JSON and not isinstance(value, float))
     if not integer_column and (isinstance(reader, float) or isinstance(constant, float)):
         value, constant = float(value), float(constant)
     if isinstance(value, float) or isinstance(constant, float):
@@ -240,7 +342,63 @@ def _arithmetic(operand, row, reader):
     return (_INTEGER_STEPS[op](value, constant) + 2**63) % 2**64 - 2**63
 
 
-_READERS = {"column": _column, "json": _json, "element": _element, "length": _length, "arithmetic": _arithmetic}
+def _sub_field(operand, row, _reader):
+    structs = row[operand[1]]
+    return MISSING if structs is None else [struct[operand[2]] for struct in structs]
+
+
+def _struct_item(operand, row, _reader):
+    structs = row[operand[1]]
+    return structs[operand[2]][operand[3]] if structs is not None and operand[2] < len(structs) else MISSING
+
+
+def _moved(operand, row, _reader):
+    """Move an instant in the calendar of UTC: years and months first, what the month lacks of days carried on."""
+    _, name, sign, (years, months, days, hours, minutes, seconds) = operand
+    if row[name] is None:
+        return MISSING
+    day, time_of_day = divmod(row[name], _DAY)
+    year, month, day_of_month = _civil(day)
+    first_day = _days_before(year + sign * years, month - 1 + sign * months)
+    elapsed = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return (first_day + day_of_month - 1) * _DAY + time_of_day + sign * elapsed * 1_000_000
+
+
+_DAY = 86_400_000_000
+
+
+def _days_before(year: int, month: int) -> int:
+    """Return the days from 1970 to the first of a month, counted from 0 and beyond the year if need be."""
+    year, month = year + month // 12, month % 12
+    leaps = (year - 1) // 4 - (year - 1) // 100 + (year - 1) // 400
+    february = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30]
+    return (year - 1) * 365 + leaps + sum(lengths[:month]) - 719_162
+
+
+def _civil(day: int) -> tuple[int, int, int]:
+    """Return year, month and day of the month of a day since 1970."""
+    year = 1970 + day // 366
+    while _days_before(year + 1, 0) <= day:
+        year += 1
+    while _days_before(year, 0) > day:
+        year -= 1
+    month = next(month for month in range(11, -1, -1) if _days_before(year, month) <= day)
+    return year, month + 1, day - _days_before(year, month) + 1
+
+
+_READERS = {
+    "column": _column,
+    "json": _json,
+    "key": _json,
+    "moved": _moved,
+    "element": _element,
+    "length": _length,
+    "arithmetic": _arithmetic,
+    "item": _column,
+    "sub_field": _sub_field,
+    "struct_item": _struct_item,
+}
 _DOUBLE_STEPS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _INTEGER_STEPS = {
     "+": operator.add,
@@ -252,64 +410,3 @@ _INTEGER_STEPS = {
     "|": operator.or_,
     "^": operator.xor,
 }
-
-
-# --- text ---
-
-
-def render(node: tuple[Any, ...]) -> str:
-    """Return the predicate as a filter's text."""
-    kind = node[0]
-    if kind == "not":
-        return f"not ({render(node[1])})"
-    if kind in ("and", "or"):
-        return f" {kind} ".join(f"({render(item)})" for item in node[1])
-    if kind == "constant":
-        return str(node[1]).lower()
-    if kind == "in":
-        return f"{operand_text(node[1])} in {literal(node[2])}"
-    if kind == "range":
-        return f"{literal(node[2])} {node[3]} {operand_text(node[1])} {node[4]} {literal(node[5])}"
-    if kind == "columns":
-        return f"{operand_text(node[1])} {node[2]} {operand_text(node[3])}"
-    if kind == "like":
-        return f"{operand_text(node[1])} like {literal(node[2])}"
-    if kind == "null":
-        return f"{operand_text(node[1])} is null"
-    if kind == "exists":
-        return f"exists {operand_text(node[1])}"
-    if kind == "contains":
-        suffix = {"one": "", "all": "_all", "any": "_any"}[node[2]]
-        return f"array_contains{suffix}({operand_text(node[1])}, {literal(node[3])})"
-    return f"{operand_text(node[1])} {node[2]} {literal(node[3])}"
-
-
-def operand_text(operand: tuple[Any, ...]) -> str:
-    """Return an operand as text."""
-    kind = operand[0]
-    if kind == "column":
-        return operand[1]
-    if kind == "json":
-        return operand[1] + "".join(f"[{literal(step)}]" for step in operand[2])
-    if kind == "element":
-        return f"{operand[1]}[{operand[2]}]"
-    if kind == "length":
-        return f"array_length({operand_text(operand[1])})"
-    return f"({operand_text(operand[2])} {operand[1]} {literal(operand[3])})"
-
-
-def literal(value: Any) -> str:
-    """Return a constant as text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return "[" + ", ".join(map(literal, value)) + "]"
-    if isinstance(value, str):
-        return '"' + "".join(_character(character) for character in value) + '"'
-    return repr(value)
-
-
-def _character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return f"\\u{ord(character):04x}" if ord(character) < 32 else character
