@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from elanus.expr import BatchSource, Operand, bind, select
 from elanus.index import INDEX_KINDS
+from elanus.index.base import TitledIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch, arrow_type
 from elanus.model.ids import FieldId
@@ -137,7 +138,7 @@ def indexed(source: BatchSource, kind: str, operand: Operand, **params: str) -> 
     took = time.perf_counter() - begun
     folder = Path(tempfile.mkdtemp(prefix="bench-index-"))
     index.save(folder)
-    return Indexed(source.batch, operand, found.load_scalar(folder, operand)), took
+    return Indexed(source.batch, operand, TitledIndex(kind, found.load_scalar(folder, operand))), took
 
 
 def sentences(rows: int, rng: np.random.Generator, words: int = 8) -> pa.Array:
@@ -242,11 +243,11 @@ def json_paths(report: Report, rows: int, folder: Path | None) -> None:
     for text, sql in (
         ('j["n"] > 5', "cast(j->>'$.n' as bigint) > 5"),
         ('j["lex"]["group"] == 3', "cast(j->>'$.lex.group' as bigint) = 3"),
-        ('j["pos"] == "n"', "j->>'$.pos' = 'n'"),
+        ('j["pos"] == "n"', "(j->>'$.pos') = 'n'"),
         ('j["score"] < 0.25', "cast(j->>'$.score' as double) < 0.25"),
         ('json_contains(j["lemmas"], "river")', "list_contains(cast(j->'$.lemmas' as varchar[]), 'river')"),
-        ('exists j["rare"]["k"]', "j->'$.rare.k' is not null"),
-        ('j["lex"]["file"] like "noun.%"', "j->>'$.lex.file' like 'noun.%'"),
+        ('exists j["rare"]["k"]', "(j->'$.rare.k') is not null"),
+        ('j["lex"]["file"] like "noun.%"', "(j->>'$.lex.file') like 'noun.%'"),
     ):
         bound = bind(text, schema)
         raw = best_s(lambda bound=bound: select(bound, BatchSource(source.batch)), 2)
