@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import queue
+import threading
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +28,8 @@ except ImportError as missing:
 
 from elanus.embedded.attach import attached
 from elanus.embedded.places import local_folder, socket_path
+
+log = logging.getLogger("elanus.embedded")
 
 DEFAULT_URI = "http://localhost:19530"
 CHANNEL = {
@@ -67,7 +72,7 @@ class MilvusClient(pymilvus.MilvusClient):
             super().__init__(address, user, password, db_name, token, timeout, **_private(kwargs))
         handler = self._handler
         handler._on_rpc_error = _Recovery(folder, handler)
-        weakref.finalize(self, _release, os.getpid(), self._manager, handler)
+        _RELEASES.when_forgotten(self, self._manager, handler)
 
 
 class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
@@ -178,7 +183,34 @@ def _is_gone(error: Exception) -> bool:
     return isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE
 
 
-def _release(pid: int, manager: Any, handler: Any) -> None:
-    """Close the connection of a client that was forgotten; a forked child leaves it to its parent."""
-    if os.getpid() == pid:
-        manager.release(handler)
+class _Releases:
+    """Closes the connections of clients that were forgotten, on a thread of its own.
+
+    Garbage collection runs on any thread, one that holds pymilvus' lock or that it waits for among them, and closing
+    takes that lock; so what is collected only goes into a queue that never blocks.
+    """
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._queue: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+
+    def when_forgotten(self, client: MilvusClient, manager: Any, handler: Any) -> None:
+        """Release the handler once the client is garbage; a forked child leaves it to its parent."""
+        if self._pid != os.getpid():
+            self._pid, self._queue = os.getpid(), queue.SimpleQueue()
+            threading.Thread(target=self._run, args=(self._queue,), name="elanus-releases", daemon=True).start()
+        # The end of the process closes its connections anyway.
+        weakref.finalize(client, self._queue.put, (manager, handler)).atexit = False
+
+    @staticmethod
+    def _run(forgotten: queue.SimpleQueue[tuple[Any, Any]]) -> None:
+        while True:
+            manager, handler = forgotten.get()
+            try:
+                manager.release(handler)
+            except Exception:
+                log.debug("closing a forgotten client's connection failed", exc_info=True)
+            del manager, handler
+
+
+_RELEASES = _Releases()
