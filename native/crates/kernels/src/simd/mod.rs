@@ -110,7 +110,7 @@ pub fn choose(level: Level) -> bool {
 
 /// Asks for `bytes` at `address` to be brought near.
 #[inline(always)]
-pub(crate) fn prefetch(address: *const u8, bytes: usize) {
+pub fn prefetch(address: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

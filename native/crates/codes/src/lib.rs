@@ -1,0 +1,1 @@
+//! Vectors in fewer bits, and distances to them.

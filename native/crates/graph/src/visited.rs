@@ -1,0 +1,31 @@
+//! Which rows a walk has met.
+
+/// A set of rows that is emptied between walks.
+#[derive(Debug, Default)]
+pub struct Visited {
+    words: Vec<u64>,
+}
+
+impl Visited {
+    /// Empties the set and makes room for rows below `rows`; cost a memset of `rows / 8` bytes.
+    pub fn reset(&mut self, rows: usize) {
+        self.words.clear();
+        self.words.resize(rows.div_ceil(64), 0);
+    }
+
+    /// Adds a row; returns whether it is new.
+    #[inline]
+    pub fn insert(&mut self, row: u32) -> bool {
+        let word = &mut self.words[row as usize / 64];
+        let bit = 1 << (row % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    /// Whether a row is in the set.
+    #[inline]
+    pub fn contains(&self, row: u32) -> bool {
+        self.words[row as usize / 64] >> (row % 64) & 1 == 1
+    }
+}
