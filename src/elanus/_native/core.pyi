@@ -1,6 +1,6 @@
 """Types of the native module; what each call promises stands in the wrappers beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from mmap import mmap
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, final
@@ -45,6 +45,33 @@ def distinct_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 def bloom_build(hashes: NDArray[np.uint64], num_bytes: int) -> NDArray[np.uint8]: ...
 def bloom_contains(filter: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]: ...
 def bloom_contains_any(filter: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> bool: ...
+
+# --- fastscan ---
+
+_FastScanSections: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+
+@final
+class FastScan:
+    """Product codes of a column's rows: any number of readers, one writer at a time."""
+
+    @staticmethod
+    def train(
+        base: tuple[Buffer, int, int, str], metric: str, keep: Buffer | None, settings: tuple[int, int, int]
+    ) -> FastScan: ...
+    @staticmethod
+    def open(facts: tuple[int, int, int, str], sections: _FastScanSections) -> FastScan: ...
+    def facts(self) -> tuple[int, int, int, str]: ...
+    def sections(self) -> _FastScanSections: ...
+    def num_rows(self) -> int: ...
+    def memory_bytes(self) -> int: ...
+    def append(self, base: tuple[Buffer, int, int, str], upto: int, keep: Buffer | None, threads: int) -> None: ...
+    def search(
+        self,
+        queries: tuple[Buffer, int, int, str],
+        base: tuple[Buffer, int, int, str],
+        counts: tuple[int, int, int],
+        keep: Buffer | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 
 # --- filter ---
 
@@ -394,3 +421,36 @@ def rtree_points(
     tree: _Tree, window: _Window
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]: ...
 def rtree_estimate(tree: _Tree, window: _Window, test: str) -> int: ...
+
+# --- graph ---
+
+_Vectors: TypeAlias = tuple[Buffer, int, int, str]
+_Facts: TypeAlias = dict[str, int | float | str]
+_Sections: TypeAlias = dict[str, NDArray[Any]]
+_Request: TypeAlias = tuple[int, int, int, str, float | None]
+
+def graph_build(
+    base: _Vectors,
+    metric: str,
+    settings: tuple[str, int, int, int, int],
+    keep: Buffer | None,
+    stop: Callable[[], bool] | None,
+) -> tuple[_Facts, _Sections] | None: ...
+
+@final
+class GraphIndex:
+    """A graph opened over arrays that stay where they are."""
+
+    def __init__(self, facts: _Facts, sections: _Sections) -> None: ...
+    def search(
+        self, queries: _Vectors, base: _Vectors, request: _Request, keep: Buffer | None
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.float32]], tuple[str, int, int, int, bool]]: ...
+    def stream(self, queries: _Vectors, base: _Vectors, ef: int, keep: Buffer | None) -> GraphStream: ...
+
+@final
+class GraphStream:
+    """A search of one query that can be continued."""
+
+    def next(
+        self, index: GraphIndex, base: _Vectors, count: int, deadline_s: float | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...

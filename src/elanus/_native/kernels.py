@@ -71,6 +71,15 @@ class Vectors:
         dim = array.shape[1] * array.itemsize * 8 // bits
         return cls(np.ascontiguousarray(array).view(np.uint8), len(array), dim, vector_type)
 
+    def head(self, rows: int) -> Vectors:
+        """Return the first ``rows`` of these vectors, in the same buffer."""
+        return Vectors(self.data, rows, self.dim, self.type)
+
+    def tail(self, first: int) -> Vectors:
+        """Return these vectors from row ``first`` on, in the same buffer."""
+        start = first * self.dim * _ELEMENT_BITS[self.type] // 8
+        return Vectors(np.frombuffer(self.data, dtype=np.uint8)[start:], self.rows - first, self.dim, self.type)
+
     def as_queries(self) -> Vectors:
         """Return these vectors as the kernels are asked: halves become floats of 32 bits, others stay."""
         if self.type not in _HALVES:

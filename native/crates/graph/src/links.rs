@@ -73,7 +73,7 @@ impl<'a> Links<'a> {
             let (len, rows, width) = (self.base.len(), self.rows, self.width);
             return damage("base", format!("{len} links are not {width} for each of {rows} rows"));
         }
-        if let Some(problem) = self.out_of_bounds(self.base) {
+        if let Some(problem) = self.out_of_bounds(self.base).or_else(|| gap(self.base, self.width)) {
             return damage("base", problem);
         }
         if self.entry != NONE && self.entry as usize >= self.rows {
@@ -87,7 +87,8 @@ impl<'a> Links<'a> {
             if layer.rows.windows(2).any(|pair| pair[0] >= pair[1]) {
                 return damage("upper", format!("the rows of layer {} do not ascend", above + 1));
             }
-            if let Some(problem) = self.out_of_bounds(layer.rows).or_else(|| self.out_of_bounds(layer.links)) {
+            let past = self.out_of_bounds(layer.rows).or_else(|| self.out_of_bounds(layer.links));
+            if let Some(problem) = past.or_else(|| gap(layer.links, self.upper_width)) {
                 return damage("upper", problem);
             }
             let within = |row: &u32| above == 0 || self.upper[above - 1].rows.binary_search(row).is_ok();
@@ -150,6 +151,13 @@ impl<'a> Links<'a> {
         let first = row as usize * self.width;
         elanus_kernels::simd::prefetch(self.base.as_ptr().wrapping_add(first).cast(), self.width * 4);
     }
+}
+
+/// Whether a list goes on after its first [`NONE`].
+fn gap(links: &[u32], width: usize) -> Option<String> {
+    let goes_on = |list: &[u32]| list.windows(2).any(|pair| pair[0] == NONE && pair[1] != NONE);
+    let place = links.chunks_exact(width.max(1)).position(goes_on)?;
+    Some(format!("list {place} goes on after its end"))
 }
 
 /// The links up to the first [`NONE`].

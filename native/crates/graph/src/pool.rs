@@ -95,7 +95,13 @@ impl Pool {
     /// The row that [`Pool::take_nearest`] would take as things stand.
     #[inline]
     pub fn peek(&self) -> Option<u32> {
-        self.items[self.cursor.min(self.items.len())..].iter().find(|item| !item.is_expanded()).map(|item| item.row())
+        self.waiting().map(Candidate::row)
+    }
+
+    /// What [`Pool::take_nearest`] would take as things stand, with its distance.
+    #[inline]
+    pub fn waiting(&self) -> Option<Candidate> {
+        self.items[self.cursor.min(self.items.len())..].iter().find(|item| !item.is_expanded()).copied()
     }
 
     /// All entries, nearest first.

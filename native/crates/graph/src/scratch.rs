@@ -16,8 +16,12 @@ pub struct Scratch {
     pub side: Pool,
     /// Rows about to be scored.
     pub rows: Vec<u32>,
-    /// Their distances.
+    /// Rows that fail the filter, met while the links of one row are followed.
+    pub failing: Vec<u32>,
+    /// The distances of `rows`.
     pub distances: Vec<f32>,
+    /// Rows at their distances, for scans.
+    pub best: Vec<(f32, u32)>,
 }
 
 thread_local! {

@@ -23,6 +23,15 @@ impl Visited {
         new
     }
 
+    /// Adds a row if it is `wanted`; returns whether it is wanted and new. Free of branches.
+    #[inline]
+    pub fn insert_if(&mut self, row: u32, wanted: bool) -> bool {
+        let word = &mut self.words[row as usize / 64];
+        let (met, wanted) = (*word >> (row % 64) & 1, u64::from(wanted));
+        *word |= wanted << (row % 64);
+        wanted & !met == 1
+    }
+
     /// Whether a row is in the set.
     #[inline]
     pub fn contains(&self, row: u32) -> bool {

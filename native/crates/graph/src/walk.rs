@@ -3,8 +3,10 @@
 use elanus_kernels::Scorer;
 
 use crate::links::Links;
+use crate::pool::Pool;
 use crate::scratch::Scratch;
 use crate::stop::{Stop, Stopped};
+use crate::visited::Visited;
 
 /// What a walk did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,26 +36,35 @@ pub fn walk(
     while let Some(nearest) = scratch.pool.take_nearest() {
         stop.check(walked.hops)?;
         walked.hops += 1;
-        expand(links, nearest.row(), scorer, scratch, &mut walked);
+        let Scratch { visited, pool, rows, distances, .. } = scratch;
+        unmet(links.of(nearest.row()), visited, rows);
+        walked.scored += rows.len();
+        score_into(pool, links, scorer, rows, distances);
     }
     Ok(walked)
 }
 
-/// Scores the neighbours of `row` that were not met before.
+/// Leaves in `rows` those of `neighbours` that were not met before.
 #[inline]
-fn expand(links: &Links, row: u32, scorer: &dyn Scorer, scratch: &mut Scratch, walked: &mut Walked) {
-    let Scratch { visited, pool, rows, distances, .. } = scratch;
-    rows.clear();
-    rows.extend(links.of(row).iter().copied().filter(|&neighbour| visited.insert(neighbour)));
-    if let Some(next) = pool.peek() {
-        links.prefetch(next);
+fn unmet(neighbours: &[u32], visited: &mut Visited, rows: &mut Vec<u32>) {
+    // Written without a branch: whether a neighbour is new can't be predicted.
+    rows.resize(neighbours.len(), 0);
+    let mut len = 0;
+    for &neighbour in neighbours {
+        rows[len] = neighbour;
+        len += usize::from(visited.insert(neighbour));
     }
+    rows.truncate(len);
+}
+
+/// Scores `rows` and puts them in their places; asks for the links of those that will be expanded.
+#[inline]
+fn score_into(pool: &mut Pool, links: &Links, scorer: &dyn Scorer, rows: &[u32], distances: &mut Vec<f32>) {
     distances.resize(rows.len(), 0.0);
     scorer.score(rows, distances);
-    walked.scored += rows.len();
     for (&row, &distance) in rows.iter().zip(&*distances) {
-        if distance < pool.bound() {
-            pool.insert(distance, row);
+        if pool.insert(distance, row) {
+            links.prefetch(row);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A vector column as raw bytes, and what may be asked of it.
 
+use crate::simd;
+
 /// How an element of a vector is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
@@ -94,6 +96,26 @@ impl<'a> Column<'a> {
     /// How an element is stored.
     pub fn element(&self) -> Element {
         self.element
+    }
+
+    /// The bytes of a row.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.row_bytes()..(row + 1) * self.row_bytes()]
+    }
+
+    /// A row's elements as floats; bits have none.
+    pub fn floats(&self, row: usize) -> Vec<f32> {
+        let bytes = self.row(row);
+        let halves = |widen: fn(u16) -> f32| {
+            bytes.as_chunks::<2>().0.iter().map(|half| widen(u16::from_le_bytes(*half))).collect()
+        };
+        match self.element {
+            Element::F32 => bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect(),
+            Element::F16 => halves(simd::f16_to_f32),
+            Element::Bf16 => halves(simd::bf16_to_f32),
+            Element::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
+            Element::Bit => Vec::new(),
+        }
     }
 
     pub(crate) fn row_bytes(&self) -> usize {

@@ -1,88 +1,14 @@
 //! Exact search, re-ranking and row bitmaps over any contiguous buffers.
 
 use elanus_kernels::simd::{self, Level};
-use elanus_kernels::{Column, Element, Hit, Metric, Queries, Scan, SparseColumn, Window, bitmap};
+use elanus_kernels::{Hit, Scan, SparseColumn, Window, bitmap};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-type Found<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+use crate::vectors::{Bytes, Found, Vectors, metric_named, padded, prepare};
+
 type FoundRagged<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
-
-/// A buffer held exported, to be read with the interpreter released.
-struct Bytes(PyUntypedBuffer);
-
-impl FromPyObject<'_, '_> for Bytes {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        let buffer = PyUntypedBuffer::get(&object)?;
-        if !buffer.is_c_contiguous() {
-            return Err(PyBufferError::new_err("kernels read C-contiguous buffers only"));
-        }
-        Ok(Bytes(buffer))
-    }
-}
-
-impl Bytes {
-    fn get(&self) -> &[u8] {
-        if self.0.len_bytes() == 0 {
-            return &[];
-        }
-        // SAFETY: the buffer stays exported, contiguous and in place while `self` lives; callers don't write to rows
-        // that they ask to be read.
-        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
-    }
-
-    fn bitmap(&self, rows: usize) -> PyResult<&[u8]> {
-        let bytes = self.get();
-        if bytes.len() < rows.div_ceil(8) {
-            return Err(PyValueError::new_err(format!(
-                "a bitmap of {} bytes is too short for {rows} rows",
-                bytes.len()
-            )));
-        }
-        Ok(bytes)
-    }
-}
-
-/// Vectors in a buffer: data, rows, dimensions, element.
-#[derive(FromPyObject)]
-struct Vectors(Bytes, usize, usize, String);
-
-impl Vectors {
-    fn column(&self) -> PyResult<Column<'_>> {
-        let element = match self.3.as_str() {
-            "f32" => Element::F32,
-            "f16" => Element::F16,
-            "bf16" => Element::Bf16,
-            "i8" => Element::I8,
-            "bit" => Element::Bit,
-            other => return Err(PyValueError::new_err(format!("no vectors of element {other:?}"))),
-        };
-        Column::new(self.0.get(), self.1, self.2, element).map_err(PyValueError::new_err)
-    }
-}
-
-fn metric_named(name: &str) -> PyResult<Metric> {
-    match name {
-        "L2" => Ok(Metric::L2),
-        "IP" => Ok(Metric::Ip),
-        "COSINE" => Ok(Metric::Cosine),
-        "HAMMING" => Ok(Metric::Hamming),
-        "JACCARD" => Ok(Metric::Jaccard),
-        other => Err(PyValueError::new_err(format!("no metric {other:?}"))),
-    }
-}
-
-fn prepare(queries: &Column, column: &Column, metric: Metric) -> PyResult<Queries> {
-    if queries.dim() != column.dim() {
-        let (given, needed) = (queries.dim(), column.dim());
-        return Err(PyValueError::new_err(format!("queries of {given} dimensions for a column of {needed}")));
-    }
-    Queries::new(queries, column.element(), metric).map_err(PyValueError::new_err)
-}
 
 /// What every scan may be given: rows to keep, the number of the first row, threads.
 #[derive(FromPyObject)]
@@ -129,20 +55,6 @@ impl Pair<'_> {
         let scan = Scan { queries: &queries, column, metric, lengths, keep, k, window, threads };
         Ok(py.detach(|| elanus_kernels::scan(&scan)))
     }
-}
-
-/// Hits as arrays of `[queries, k]`, padded with -1 and infinity.
-fn padded<'py>(py: Python<'py>, found: &[Vec<Hit>], k: usize, first_row: i64) -> PyResult<Found<'py>> {
-    let size = found.len().checked_mul(k).ok_or_else(|| PyOverflowError::new_err("too many results"))?;
-    let (mut rows, mut distances) = (vec![-1; size], vec![f32::INFINITY; size]);
-    for (query, hits) in found.iter().enumerate() {
-        for (position, hit) in hits.iter().enumerate() {
-            rows[query * k + position] = i64::from(hit.row) + first_row;
-            distances[query * k + position] = hit.distance;
-        }
-    }
-    let shape = [found.len(), k];
-    Ok((PyArray1::from_vec(py, rows).reshape(shape)?, PyArray1::from_vec(py, distances).reshape(shape)?))
 }
 
 /// Hits one query after another, with where each query's begin.

@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 mod bloom;
 mod checksum;
 mod codec;
+mod fastscan;
 mod filter;
+mod graph;
 mod json;
 mod kernels;
 mod keys;
@@ -15,6 +17,7 @@ mod ngram;
 mod postings;
 mod rtree;
 mod time;
+mod vectors;
 mod wire;
 
 #[pymodule]
@@ -22,7 +25,9 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bloom::register(module)?;
     checksum::register(module)?;
     codec::register(module)?;
+    fastscan::register(module)?;
     filter::register(module)?;
+    graph::register(module)?;
     json::register(module)?;
     kernels::register(module)?;
     keys::register(module)?;

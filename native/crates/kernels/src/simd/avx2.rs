@@ -1,18 +1,20 @@
 //! AVX2 with FMA and F16C: registers of 256 bits; bits go word by word through POPCNT.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm_movehdup_ps, _mm_movehl_ps, _mm_shuffle_epi32, _mm256_add_epi32, _mm256_add_ps, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
-    _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_sub_epi16, _mm256_sub_ps,
+    __m128, __m128i, __m256, __m256i, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
+    _mm_loadu_si128, _mm_movehdup_ps, _mm_movehl_ps, _mm_shuffle_epi32, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_si256, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
+    _mm256_cvtepu8_epi16, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_extracti128_si256,
+    _mm256_fmadd_ps, _mm256_hadd_epi32, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_slli_epi32, _mm256_srli_epi16, _mm256_sub_epi16, _mm256_sub_ps,
 };
 
 use super::{Lanes, Scalar};
 
 /// The 256-bit registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2;
+pub struct Avx2;
 
 // SAFETY: callers run under `#[target_feature]` of AVX2, FMA and F16C, and keep the promises of `Lanes`, which is all
 // that any block below asks for; every load is unaligned.
@@ -25,6 +27,8 @@ unsafe impl Lanes for Avx2 {
     type Ints = __m256i;
     type Bits = <Scalar as Lanes>::Bits;
     type Counts = <Scalar as Lanes>::Counts;
+    const BYTES: usize = 32;
+    type Bytes = __m256i;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -92,6 +96,58 @@ unsafe impl Lanes for Avx2 {
             let four = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
             let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
             _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_ints_each([a, b, c, d]: [__m256i; 4]) -> [i32; 4] {
+        unsafe {
+            let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
+            std::mem::transmute::<__m128i, [i32; 4]>(sums)
+        }
+    }
+    #[inline(always)]
+    unsafe fn sum_each([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let four = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+            let sums = _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps::<1>(four));
+            std::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn low_nibbles(a: __m256i) -> __m256i {
+        unsafe { _mm256_and_si256(a, _mm256_set1_epi8(15)) }
+    }
+    #[inline(always)]
+    unsafe fn high_nibbles(a: __m256i) -> __m256i {
+        unsafe { Self::low_nibbles(_mm256_srli_epi16::<4>(a)) }
+    }
+    /// Widens both: `maddubs` would saturate at 255 * 127 twice.
+    #[inline(always)]
+    unsafe fn dot_bytes(sums: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+        unsafe {
+            let low = _mm256_madd_epi16(
+                _mm256_cvtepu8_epi16(_mm256_castsi256_si128(unsigned)),
+                _mm256_cvtepi8_epi16(_mm256_castsi256_si128(signed)),
+            );
+            let high = _mm256_madd_epi16(
+                _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(unsigned)),
+                _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(signed)),
+            );
+            _mm256_add_epi32(sums, _mm256_add_epi32(low, high))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_nibbles(sums: __m256i, nibbles: __m256i, signed: __m256i) -> __m256i {
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(nibbles, signed);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
     }
 

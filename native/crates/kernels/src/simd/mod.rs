@@ -10,11 +10,11 @@ mod lanes;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx2::Avx2;
+pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::Avx512;
-pub(crate) use lanes::Lanes;
-pub(crate) use scalar::Scalar;
+pub use avx512::Avx512;
+pub use lanes::Lanes;
+pub use scalar::{Scalar, bf16_to_f32, f16_to_f32};
 
 /// An instruction set that kernels are built for; a later one is wider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

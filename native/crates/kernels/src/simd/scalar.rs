@@ -4,7 +4,7 @@ use super::Lanes;
 
 /// Registers as arrays.
 #[derive(Clone, Copy)]
-pub(crate) struct Scalar;
+pub struct Scalar;
 
 /// Two registers of 128 bits, which every target has.
 const WIDTH: usize = 8;
@@ -19,6 +19,8 @@ unsafe impl Lanes for Scalar {
     type Ints = [i32; WIDTH];
     type Bits = u64;
     type Counts = u32;
+    const BYTES: usize = 4 * WIDTH;
+    type Bytes = [u8; 4 * WIDTH];
 
     #[inline(always)]
     unsafe fn zero() -> Self::Floats {
@@ -84,6 +86,47 @@ unsafe impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn sum_ints_each(sums: [Self::Ints; 4]) -> [i32; 4] {
+        sums.map(|sums| sums.iter().sum())
+    }
+    #[inline(always)]
+    unsafe fn sum_each(sums: [Self::Floats; 4]) -> [f32; 4] {
+        // SAFETY: needs nothing.
+        sums.map(|sums| unsafe { Self::sum(sums) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self::Bytes {
+        // SAFETY: readable by the caller's promise.
+        unsafe { from.cast::<[u8; 4 * WIDTH]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn low_nibbles(a: Self::Bytes) -> Self::Bytes {
+        a.map(|byte| byte & 15)
+    }
+    #[inline(always)]
+    unsafe fn high_nibbles(a: Self::Bytes) -> Self::Bytes {
+        a.map(|byte| byte >> 4)
+    }
+    #[inline(always)]
+    unsafe fn dot_bytes(sums: Self::Ints, unsigned: Self::Bytes, signed: Self::Bytes) -> Self::Ints {
+        // The product of two bytes fits 16 bits, which every target multiplies faster than 32.
+        let mut sums = sums;
+        for part in 0..4 {
+            for lane in 0..WIDTH {
+                let (a, b) = (unsigned[part * WIDTH + lane], signed[part * WIDTH + lane].cast_signed());
+                sums[lane] += i32::from(i16::from(a) * i16::from(b));
+            }
+        }
+        sums
+    }
+    #[inline(always)]
+    unsafe fn dot_nibbles(sums: Self::Ints, nibbles: Self::Bytes, signed: Self::Bytes) -> Self::Ints {
+        // SAFETY: passed on.
+        unsafe { Self::dot_bytes(sums, nibbles, signed) }
+    }
+
+    #[inline(always)]
     unsafe fn zero_counts() -> Self::Counts {
         0
     }
@@ -123,7 +166,7 @@ unsafe impl Lanes for Scalar {
 
 /// Widens an IEEE half: subnormals, infinities and NaN included.
 #[inline]
-fn f16_to_f32(half: u16) -> f32 {
+pub fn f16_to_f32(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let magnitude = u32::from(half & 0x7FFF) << 13;
     // Exponents are 112 apart; the product is exact, and normalises a subnormal half.
@@ -134,6 +177,6 @@ fn f16_to_f32(half: u16) -> f32 {
 
 /// Widens a bfloat16: the upper half of a float.
 #[inline]
-fn bf16_to_f32(half: u16) -> f32 {
+pub fn bf16_to_f32(half: u16) -> f32 {
     f32::from_bits(u32::from(half) << 16)
 }

@@ -1,0 +1,12 @@
+//! HNSW indexes over a segment's vectors: codes to walk on and links to walk along, as arrays that may be mapped.
+//!
+//! An index holds no vectors. Whoever searches hands it the column it was built over, from which every distance that is
+//! returned is measured.
+
+mod facts;
+mod index;
+mod query;
+
+pub use facts::{COSTS, Facts, Storage, costs, tuning_of};
+pub use index::{Arrays, Damage, Hnsw, Made, make};
+pub use query::Query;
