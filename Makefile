@@ -59,6 +59,7 @@ format:
 bench: install
 	$(BIN)/python benchmarks/server.py --data $(DATA)
 	$(BIN)/python benchmarks/filter.py
+	$(BIN)/python benchmarks/ann.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) target demo-data src/elanus/_native/*.so

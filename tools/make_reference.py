@@ -176,6 +176,23 @@ def indexes_page() -> str:
 Names are taken as they are written here. The first metric of a type is the one used when none is given. Segments of
 fewer rows than `jobs.index_min_rows` are scanned exactly, and so is a filtered search with few survivors. Indexes over
 scalar fields serve filters; where reading the column is quicker, the column is read.
+
+A graph (HNSW, HNSW_SQ) is walked on codes of the vectors. What it finds is measured again on the vectors themselves, so
+distances are exact, whatever `sq_type`, `refine` and `refine_type` say; `refine_k` times as many rows as results are
+measured at least. SQ6 is kept as SQ8. Null vectors are not indexed.
+
+| how wide a graph is searched | |
+| --- | --- |
+| `ef` | the width itself; at least as many as results |
+| `target_recall` | without `ef`: the share of the true neighbours to aim at |
+| `level` | without both: 1 to 10 times the default of 64 |
+
+| `hints` of a search under a filter | |
+| --- | --- |
+| none, `disable` | the graph chooses by what each way costs, and by what it meets |
+| `iterative_filter` | the nearest rows first, then whether they pass: for filters that take long |
+| `scan`, `plain`, `alpha`, `mix`, `bridge` | this way, whatever it costs |
+| `column` | the graphs of the values that the filter names, where there are [column graphs](column-graphs.md) |
 """
     return head + "".join(index_section(kind) for kind in INDEX_KINDS)
 
@@ -187,7 +204,8 @@ def index_section(kind: IndexKind) -> str:
         for data_type, metrics in kind.metrics.items()
     ]
     text = f"\n## `{kind.name}`\n\n" + table(("field type", "metrics", "answered by"), served) + limits_of(kind)
-    for title, params in (("build", kind.build_params), ("search", kind.search_params)):
+    searched = [("search", kind.search_params)] if kind.family == "vector" else []
+    for title, params in (("build", kind.build_params), *searched):
         rows = [parameter(params, name, attribute) for name, attribute in params.wire_names().items()]
         if rows:
             text += "\n" + table((f"{title} parameter", "default", "range"), rows)

@@ -17,7 +17,7 @@ from elanus.expr.bound import Contains, OperandLeaf
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.index.base import ScalarIndex, TitledIndex
 from elanus.index.header import HEADER_FILE
-from elanus.index.scalar.sections import SECTIONS_FILE, write_sections
+from elanus.index.sections import SECTIONS_FILE, write_sections
 from elanus.model.bitset import Bitset
 from elanus.model.errors import DataCorrupted
 

@@ -443,9 +443,29 @@ class GraphIndex:
 
     def __init__(self, facts: _Facts, sections: _Sections) -> None: ...
     def search(
-        self, queries: _Vectors, base: _Vectors, request: _Request, keep: Buffer | None
+        self,
+        queries: _Vectors,
+        base: _Vectors,
+        request: _Request,
+        keep: Buffer | None,
+        among: tuple[ColumnGraph, Sequence[int]] | None,
     ) -> tuple[tuple[NDArray[np.int64], NDArray[np.float32]], tuple[str, int, int, int, bool]]: ...
     def stream(self, queries: _Vectors, base: _Vectors, ef: int, keep: Buffer | None) -> GraphStream: ...
+
+@final
+class ColumnGraph:
+    """Graphs of a column's values, opened over arrays that stay where they are."""
+
+    def __init__(self, rows: int, width: int, arrays: Sequence[NDArray[np.uint32]]) -> None: ...
+
+def column_graph_build(
+    index: GraphIndex,
+    base: _Vectors,
+    values: Buffer,
+    settings: tuple[int, int, float, int, int],
+    keep: Buffer | None,
+    stop: Callable[[], bool] | None,
+) -> dict[str, NDArray[np.uint32]] | None: ...
 
 @final
 class GraphStream:

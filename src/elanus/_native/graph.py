@@ -6,7 +6,7 @@ equals that of a scan bit for bit. The interpreter is released during every call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 CodeName: TypeAlias = Literal["sq8", "sq4", "f16", "bf16", "column"]
 """What a walk measures on: scalar codes of 8 or 4 bits, half floats, or the column itself."""
 
-Strategy: TypeAlias = Literal["auto", "plain", "alpha", "mix", "bridge", "scan"]
-"""How a filtered search goes about; ``auto`` chooses by measured costs and by what it meets."""
+Strategy: TypeAlias = Literal["auto", "plain", "alpha", "mix", "bridge", "scan", "column"]
+"""How a filtered search goes about; ``auto`` chooses by measured costs and by what it meets.
+
+``column`` searches the graphs of a column where a search has some, and is ``auto`` elsewhere.
+"""
 
 Facts: TypeAlias = Mapping[str, int | float | str]
 
@@ -40,6 +43,29 @@ SECTIONS: Final = {
     "mean": np.float32,
 }
 """The arrays of a graph, by name, with their dtypes; each has one dimension."""
+
+
+COLUMN_SECTIONS: Final = ("column_values", "column_ends", "column_rows", "column_entries", "column_links")
+"""The arrays of a column's graphs, by name: uint32, of one dimension each."""
+
+NO_VALUE: Final = 0xFFFF_FFFF
+"""The number of a row without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSettings:
+    """How a column's graphs are built.
+
+    width            links of a row; even
+    min_rows         values of fewer rows have no graph: scanning them is as quick
+    max_share        values of a larger share of the rows have none: the graph of all rows serves them
+    ef_construction  the beam that looks for a row's neighbours
+    """
+
+    width: int = 32
+    min_rows: int = 2_000
+    max_share: float = 0.5
+    ef_construction: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +155,7 @@ class Graph:
         refine: int = 0,
         keep: Bitset | None = None,
         strategy: Strategy = "auto",
+        among: Among | None = None,
         deadline_s: float | None = None,
     ) -> tuple[Hits, SearchReport]:
         """Return about the k nearest kept rows of each query, and what was done to find them.
@@ -137,13 +164,15 @@ class Graph:
         base        the column that the graph was built over
         ef          width of the walk: the wider, the better the recall and the longer the search; at least k is used
         refine      how many of the walk's best are measured exactly; at least k are
+        among       values of which every kept row has one, and a column's graphs of them
         deadline_s  seconds left
         returns     exact distances, ascending, equal ones by row; min(k, kept rows) rows always, then -1 and +inf
         raises      ValueError for vectors that don't go with the graph, TimeoutError past the deadline
         """
         bits = None if keep is None else keep.bits
         request = (k, ef, refine, strategy, deadline_s)
-        found, did = self._native.search(queries.as_queries()._native(), base._native(), request, bits)
+        values = None if among is None else (among[0]._native, among[1])
+        found, did = self._native.search(queries.as_queries()._native(), base._native(), request, bits, values)
         return Hits(*found), SearchReport(*did)
 
     def stream(self, query: Vectors, base: Vectors, *, ef: int, keep: Bitset | None = None) -> GraphStream:
@@ -153,6 +182,77 @@ class Graph:
         others  as for ``search``
         """
         return GraphStream(self, query, base, ef, keep)
+
+
+class ColumnGraph:
+    """Graphs of the rows that share a value of a column, beside the graph of all rows; safe from any thread.
+
+    Values are numbers from 0 on.
+    """
+
+    def __init__(self, rows: int, width: int, sections: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Open graphs over ``rows`` rows of ``width`` links from what ``sections`` of others gave, mapped ones too.
+
+        raises  ValueError "section X: what is wrong" for arrays that are no such graphs, hostile ones too
+        cost    two passes over the links
+        """
+        self.width = width
+        self._sections = {name: np.ascontiguousarray(sections[name], np.uint32) for name in COLUMN_SECTIONS}
+        self._native = core.ColumnGraph(rows, width, list(self._sections.values()))
+
+    @classmethod
+    def build(
+        cls,
+        graph: Graph,
+        base: Vectors,
+        values: NDArray[np.uint32],
+        *,
+        settings: ColumnSettings,
+        keep: Bitset | None = None,
+        threads: int = 1,
+        stop: Callable[[], bool] | None = None,
+    ) -> ColumnGraph | None:
+        """Return graphs of the kept rows by their values; None when ``stop`` said so.
+
+        graph   of the same rows: its codes are walked on
+        values  the number of each row's value, [rows]; ``NO_VALUE`` for a row without
+        cost    about half of what the graph of all rows cost
+        """
+        bits = None if keep is None else keep.bits
+        native = (settings.width, settings.min_rows, settings.max_share, settings.ef_construction, threads)
+        numbers = np.ascontiguousarray(values, np.uint32)
+        built = core.column_graph_build(graph._native, base._native(), numbers, native, bits, stop)
+        return None if built is None else cls(graph.num_rows, settings.width, built)
+
+    def sections(self) -> dict[str, NDArray[np.uint32]]:
+        """Return the arrays, as ``COLUMN_SECTIONS`` names them."""
+        return dict(self._sections)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays, mapped ones too."""
+        return sum(section.nbytes for section in self._sections.values())
+
+    @property
+    def values(self) -> NDArray[np.uint32]:
+        """The numbers of the values that rows have, ascending."""
+        return self._sections["column_values"]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many rows have each of ``values``."""
+        ends = self._sections["column_ends"].astype(np.int64)
+        ends[1:] -= ends[:-1].copy()
+        return ends
+
+    @property
+    def graphs(self) -> int:
+        """How many values have a graph."""
+        entries = self._sections["column_entries"].reshape(max(1, len(self.values)), -1)
+        return int((entries[:, :1] != NO_VALUE).sum())
+
+
+Among: TypeAlias = tuple[ColumnGraph, Sequence[int]]
 
 
 class GraphStream:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from elanus.collection.compaction import Merged
 from elanus.collection.maintenance import IndexProgress, Maintenance
+from elanus.collection.probe import RecallProbe, recall_estimate
 from elanus.collection.services import Services
 from elanus.ingest.flush import FlushOutcome, write_frozen
 from elanus.ingest.prepare import keys_are_fresh
@@ -91,6 +92,7 @@ class Collection:
         self._cell = ViewCell(self._view_of(manifest))
         self._shards = tuple(self._shard(number) for number in range(manifest.shards))
         self.maintenance = Maintenance(self)
+        self.probe = RecallProbe(str(manifest.id), recall_estimate(services.metrics))
 
     @classmethod
     def create(cls, services: Services, manifest: Manifest) -> Self:
@@ -364,10 +366,14 @@ class Collection:
     # --- background ---
 
     def tick(self) -> None:
-        """Look at the time: write growing rows to files when they are many enough for an index and old enough."""
+        """Look at the time: have growing rows coded, or written when many and old enough, and recall checked."""
         settings = self.services.settings
         oldest_ms = time.time() * 1000 - settings.segment.seal_after_s * 1000
+        if self.probe.due():
+            self.services.jobs.submit((self.id, "probe"), lambda: self.probe.run(lambda: self.closed), long=True)
         for segment in self._cell.view.all_growing():
+            if segment.lacks_codes:
+                self.services.jobs.submit((self.id, "codes", segment.id), segment.extend_codes)
             due = physical_ms(segment.first_at) <= oldest_ms
             if due and not segment.frozen and segment.num_rows >= settings.jobs.index_min_rows:
                 self.flush_soon()
@@ -446,8 +452,11 @@ class Collection:
         """Stop background work; nothing is written that isn't in the log."""
         self._closing = True
         # What runs may still commit: it ends in order rather than with an error.
-        for job in ("maintain", "flush", "seal"):
+        for job in ("maintain", "flush", "seal", "probe"):
             self.services.jobs.forget((self.id, job))
+        for segment in self._cell.view.all_growing():
+            self.services.jobs.forget((self.id, "codes", segment.id))
+        self.probe.close()
         with self._committing:
             self._closed = True
         for shard in self._shards:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elanus.collection.compaction import choose, merge
-from elanus.index import INDEX_KINDS, build_params, indexed_operand, is_built
-from elanus.index.base import ScalarIndex, VectorIndex
+from elanus.collection.properties import ISOLATION, flag
+from elanus.index import INDEX_KINDS, BuildStopped, build_params, indexed_operand, is_built, is_current
+from elanus.index.base import GroupedIndex, ScalarIndex, VectorIndex
+from elanus.index.dense.graph import grouped_fields
 from elanus.model.errors import ElanusError
 from elanus.model.ids import IndexId, SegmentId
 from elanus.model.manifest import FileInfo, IndexFile, IndexInfo
@@ -98,7 +100,7 @@ class Maintenance:
     def _missing(self) -> Iterator[tuple[SealedSegment, IndexInfo]]:
         view = self._collection.view
         for segment in view.all_sealed():
-            have = {file.index for file in segment.info.indexes}
+            have = {file.index for file in segment.info.indexes if is_current(file)}
             for index in view.manifest.indexes:
                 if index.id not in have and self._is_built(segment, index):
                     yield segment, index
@@ -114,6 +116,8 @@ class Maintenance:
                 continue
             try:
                 self._build(segment, index)
+            except BuildStopped:
+                log.info("index no longer wanted: collection=%s index=%s", self._collection.id, index.name)
             except Exception as error:  # an index library raises what it likes; clients wait until they hear of it
                 self._failed[segment.id, index.id] = str(error) or type(error).__name__
                 log.error("index not built: collection=%s index=%s: %s", self._collection.id, index.name, error)
@@ -143,7 +147,15 @@ class Maintenance:
     def _built(self, segment: SealedSegment, index: IndexInfo) -> VectorIndex | ScalarIndex:
         kind, field = INDEX_KINDS[index.kind], segment.schema.by_id(index.field)
         if kind.build is not None and index.metric is not None:
-            return kind.build(segment.vectors(field), field.type, index.metric, build_params(index))
+            present = segment.valid(field)
+            built = kind.build(
+                segment.base(field),
+                index.metric,
+                build_params(index),
+                keep=present,
+                stop=lambda: self._is_unwanted(index),
+            )
+            return self._with_columns(built, segment, index) if isinstance(built, GroupedIndex) else built
         if kind.build_scalar is None:
             raise ElanusError(f"index type {kind.name} builds nothing over {field.type.label}")
         operand = indexed_operand(segment.schema, index.field, index.json_path)
@@ -152,6 +164,23 @@ class Maintenance:
         finally:
             if segment.partition not in self._collection.manifest.loaded:
                 segment.cool()  # nobody else reads the column that was read for this
+
+    def _with_columns(self, built: GroupedIndex, segment: SealedSegment, index: IndexInfo) -> VectorIndex:
+        """Return a graph with the column graphs that its creator, or the isolation of partition keys, asks for."""
+        properties = dict(self._collection.manifest.properties)
+        fields = grouped_fields(segment.schema, build_params(index), partition_key=flag(properties, ISOLATION))
+        columns = {field.id: segment.column(field.id).data for field in fields}
+        if columns and segment.partition not in self._collection.manifest.loaded:
+            segment.cool()  # nobody else reads the columns that were read for this
+        field = segment.schema.by_id(index.field)
+        return built.with_columns(
+            segment.base(field), columns, keep=segment.valid(field), stop=lambda: self._is_unwanted(index)
+        )
+
+    def _is_unwanted(self, index: IndexInfo) -> bool:
+        """Whether nobody waits for an index any more: it was dropped, or its collection closed."""
+        collection = self._collection
+        return collection.closed or all(other.id != index.id for other in collection.manifest.indexes)
 
     def _save(self, segment: SealedSegment, index: IndexInfo, built: VectorIndex | ScalarIndex) -> tuple[FileInfo, ...]:
         build = self._collection.services.clock.now()

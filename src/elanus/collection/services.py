@@ -8,6 +8,7 @@ from pathlib import Path
 from elanus.collection.jobs import Jobs
 from elanus.model.settings import Settings
 from elanus.model.time import Clock
+from elanus.observe.metrics import Metrics
 from elanus.segment.json_columns import JsonCache
 from elanus.storage.store import ObjectStore
 from elanus.storage.wal import Wal
@@ -19,6 +20,7 @@ class Services:
 
     scratch     a local folder on the store's disk for files that are being made
     json_cache  what filters keep of JSON fields, of all collections
+    metrics     what is counted and measured
     """
 
     store: ObjectStore
@@ -28,3 +30,4 @@ class Services:
     settings: Settings
     scratch: Path
     json_cache: JsonCache = field(default_factory=JsonCache)
+    metrics: Metrics = field(default_factory=Metrics)

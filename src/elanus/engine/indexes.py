@@ -10,6 +10,8 @@ from elanus.collection.collection import Collection
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.index import answered_by, is_built, resolve
+from elanus.index.dense.calibration import described
+from elanus.index.dense.graph import GraphIndex
 from elanus.model.errors import IndexDuplicates, IndexNotFound, InvalidParameter
 from elanus.model.ids import IndexId
 from elanus.model.manifest import IndexInfo, Manifest
@@ -31,7 +33,8 @@ class CreateIndex(Command[None]):
 class IndexDescription:
     """An index and how far it is built.
 
-    answered_by  what serves its searches now, such as ``HNSW graph (FAISS)`` or ``exact scan``
+    answered_by  what serves its searches now, such as ``HNSW graph`` or ``exact scan``
+    measured     what its searches were measured to find, as names and values; of the segments that are in use
     """
 
     info: IndexInfo
@@ -41,6 +44,7 @@ class IndexDescription:
     indexed_rows: int
     fail_reason: str = ""
     answered_by: str = ""
+    measured: Pairs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,16 @@ def _describe(collection: Collection, manifest: Manifest, index: IndexInfo) -> I
         indexed_rows=progress.indexed_rows,
         fail_reason=progress.fail_reason,
         answered_by=answered_by(field, index),
+        measured=_measured(collection, index, field.name),
     )
+
+
+def _measured(collection: Collection, index: IndexInfo, field: str) -> Pairs:
+    """Return what the index's graphs promise, and what the probe found of late."""
+    opened = (segment.opened_index(index) for segment in collection.view.all_sealed())
+    calibrations = [graph.calibration for graph in opened if isinstance(graph, GraphIndex) and graph.calibration]
+    estimate = collection.probe.estimates().get(field)
+    return (*described(calibrations), *(() if estimate is None else (("elanus.recall_estimate", f"{estimate:.4f}"),)))
 
 
 @handles(DropIndex)

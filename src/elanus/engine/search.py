@@ -20,11 +20,11 @@ from elanus.model.errors import InvalidParameter
 from elanus.model.limits import RESULT_BYTES
 from elanus.model.schema import Field, Schema
 from elanus.model.types import DataType
-from elanus.query.execute import search_segments
+from elanus.query.execute import search_iteratively, search_segments
 from elanus.query.fetch import fetch
 from elanus.query.merge import merge
 from elanus.query.plan import Where, check_queries, plan_query, plan_search, search_key, where_keys
-from elanus.query.readers import readers
+from elanus.query.readers import readers, scopes
 from elanus.query.request import (
     Consistency,
     Output,
@@ -81,15 +81,13 @@ def search(instance: Instance, command: Search) -> SearchResult:
         stored = readers(view, at, living(instance, collection, asked), expired=gone, partitions=manifest.loaded)
         queries = _stored_vectors(stored, manifest.schema, plan.field, command.ids)
     check_queries(queries, plan.field)
-    pinned = readers(
-        view,
-        at,
-        living(instance, collection, plan.where),
-        expired=gone,
-        partitions=partitions,
-        ignore_growing=plan.ignore_growing,
-    )
-    found = search_segments(plan, queries, pinned)
+    where, sealed_only = living(instance, collection, plan.where), plan.ignore_growing
+    if plan.filters_iteratively:
+        within = scopes(view, at, where, expired=gone, partitions=partitions, ignore_growing=sealed_only)
+        found = search_iteratively(plan, queries, within)
+    else:
+        pinned = readers(view, at, where, expired=gone, partitions=partitions, ignore_growing=sealed_only)
+        found = search_segments(plan, queries, pinned, probe=collection.probe)
     primary = manifest.schema.primary
     merged = merge(found, queries.nq, primary, plan.offset, plan.limit)
     batch = fetch([segment for segment, _ in found], merged.parts, merged.rows, plan.output.fields)

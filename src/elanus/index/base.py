@@ -6,36 +6,95 @@ descriptor; none of them names a kind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from elanus._native.kernels import Vectors
 from elanus.expr import Answer, Operand, Source
-from elanus.expr.bound import OperandLeaf
+from elanus.expr.bound import OperandLeaf, Value
 from elanus.model.bitset import Bitset
+from elanus.model.errors import SearchFailed
 from elanus.model.hits import Hits
-from elanus.model.params import Params
+from elanus.model.ids import FieldId
+from elanus.model.params import Params, param
 from elanus.model.registry import Registry
 from elanus.model.types import DataType, Metric
 
-Matrix: TypeAlias = NDArray[np.generic]
+if TYPE_CHECKING:
+    from elanus.index.dense.adjustment import Promise
+
 EXACT_SCAN = "exact scan"
+ITERATIVE_FILTER: Final = "iterative_filter"
+HINTS: Final = frozenset({"", "disable", ITERATIVE_FILTER, "scan", "plain", "alpha", "mix", "bridge", "column"})
+"""What a search may be hinted: Milvus' two, and the strategies of a graph."""
+CONFIG_INVALID: Final = 2006
+Stop: TypeAlias = Callable[[], bool]
+"""Asked every so often while an index is built; once it says true the build ends with ``BuildStopped``."""
+
+
+class BuildStopped(Exception):  # noqa: N818  (nothing failed: nobody wants the index any more)
+    """A build was asked to stop."""
 
 
 @dataclass(frozen=True)
 class SearchParams(Params):
-    """Base of the parameters that a search may carry; a kind that takes none uses this."""
+    """Base of the parameters that a search may carry; a kind that takes no others uses this.
+
+    hints  how to go about a filtered search: ``iterative_filter`` looks for the nearest rows first and then at whether
+           they pass; the names of a graph's strategies force one; ``disable`` asks for nothing
+    """
+
+    hints: str = param("")
+
+    def __post_init__(self) -> None:
+        if self.hints not in HINTS:
+            listed = ", ".join(sorted(HINTS - {""}))
+            raise SearchFailed(f"hints: {self.hints} not supported, supported: {listed}", segcore=CONFIG_INVALID)
 
     def check(self, k: int) -> None:
         """Raise SearchFailed when the parameters can't give ``k`` results."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a search of one segment took, of all its queries together; for ``explain`` and tests.
+
+    strategy  how rows were found: ``scan``, ``lists``, ``column``, or the name of a graph's strategy
+    hops      nodes of a graph whose links were followed
+    scored    rows that were measured one by one
+    scanned   rows that were measured in order
+    switched  whether another strategy took over on the way
+    """
+
+    strategy: str
+    hops: int = 0
+    scored: int = 0
+    scanned: int = 0
+    switched: bool = False
+
+
+class Stream(Protocol):
+    """The rows of a segment from the nearest to one query on, as far as anybody asks."""
+
+    def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return about the next ``count`` rows and their distances, ascending within the batch; fewer at the end.
+
+        raises  Expired when the call's deadline passes meanwhile
+        """
+
+
 class VectorIndex(Protocol):
-    """A built index over the dense vectors of one segment: immutable, numbered by row, safe from any thread."""
+    """A built index over the dense vectors of one segment: immutable, numbered by row, safe from any thread.
+
+    A search brings the segment's own column of vectors, so that an index needs no copy of them.
+    """
 
     @property
     def num_rows(self) -> int:
@@ -45,41 +104,105 @@ class VectorIndex(Protocol):
     def memory_bytes(self) -> int:
         """Bytes of ordinary memory held; pages of a mapped file are the page cache's and don't count."""
 
-    def search(self, queries: Matrix, k: int, params: SearchParams, keep: Bitset | None) -> Hits:
-        """Return about the k nearest kept rows of each query.
+    def search(
+        self, queries: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None
+    ) -> tuple[Hits, Work]:
+        """Return about the k nearest kept rows of each query; by an exact scan where that costs less.
 
-        queries  [nq, dim] of the field's vector dtype or float32
+        queries  of the base's type, or FLOAT_VECTOR for halves
+        base     the vectors that the index was built from; base.rows == num_rows
         params   of the kind's ``search_params``, already checked against k
-        keep     rows that may be returned, None for all; len(keep) == num_rows
+        keep     rows that may be returned, None for all; len(keep) == num_rows. Rows without a vector are none of them
         returns  rows int64, distances float32, both [nq, k]; ascending by distance then row, padded with -1 and +inf.
-                 May come back short though enough rows are kept: whoever needs all k scans then.
+                 As many rows as are kept, up to k
+        raises   Expired when the call's deadline passes meanwhile
         """
 
-    def walk_rows(self, params: SearchParams, k: int, selectivity: float) -> float:
-        """Estimate the time of a search of one query, in rows that an exact scan scores meanwhile.
+    def stream(self, query: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None) -> Stream | None:
+        """Return the kept rows from the nearest on; None where an index knows no way but ``search``.
 
-        selectivity  share of the rows that are kept, 0 to 1
-        use          scan when no more rows than this are kept, walk otherwise
+        query   one vector
+        k       how many will be wanted at least
+        others  as for ``search``
         """
+
+    def promise(self, params: SearchParams) -> Promise | None:
+        """Return what searches with such parameters owe; None where their user chose how hard to look."""
 
     def save(self, folder: Path) -> None:
         """Write the index's files into an existing empty folder; the caller syncs, checks and names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A field, and the only values with which a row can pass a filter."""
+
+    field: FieldId
+    values: tuple[Value, ...]
+
+
+class GroupedIndex(ABC):
+    """A vector index that may have graphs of the rows that share a value of a column, beside that of all rows."""
+
+    @abstractmethod
+    def with_columns(
+        self,
+        base: Vectors,
+        columns: Mapping[FieldId, pa.Array],
+        *,
+        keep: Bitset | None = None,
+        threads: int = 1,
+        stop: Stop | None = None,
+    ) -> VectorIndex:
+        """Return the index with graphs of the values of some columns.
+
+        base, keep  as it was built from
+        columns     the values of each field, a row each
+        raises      BuildStopped when ``stop`` says so
+        """
+
+    @abstractmethod
+    def search(
+        self,
+        queries: Vectors,
+        base: Vectors,
+        k: int,
+        params: SearchParams,
+        keep: Bitset | None,
+        *,
+        terms: Sequence[Term] = (),
+    ) -> tuple[Hits, Work]:
+        """Return what ``VectorIndex.search`` does, of rows of which each kept one satisfies every term."""
 
 
 class Builder(Protocol):
     """Builds an index of one kind."""
 
     def __call__(
-        self, matrix: Matrix, data_type: DataType, metric: Metric, params: Any, *, threads: int = 1
+        self,
+        base: Vectors,
+        metric: Metric,
+        params: Any,
+        *,
+        keep: Bitset | None = None,
+        threads: int = 1,
+        stop: Stop | None = None,
     ) -> VectorIndex:
-        """Return the index of ``matrix`` ([rows, dim] of the type's dtype), built on ``threads`` threads."""
+        """Return the index of a segment's vectors.
+
+        keep    the rows that have a vector, None when all have; the others are not indexed
+        raises  BuildStopped when ``stop`` says so
+        """
 
 
 class Loader(Protocol):
     """Opens a saved index of one kind."""
 
-    def __call__(self, folder: Path, data_type: DataType, metric: Metric) -> VectorIndex:
-        """Return the index saved in ``folder``; DataCorrupted when its files aren't those of such an index."""
+    def __call__(self, folder: Path, data_type: DataType, metric: Metric, *, mapped: bool = False) -> VectorIndex:
+        """Return the index saved in ``folder``; DataCorrupted when its files aren't those of such an index.
+
+        mapped  leave in the file what can be read from there, rather than in memory
+        """
 
 
 class ScalarIndex(Protocol):

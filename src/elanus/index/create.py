@@ -10,6 +10,7 @@ import orjson
 
 from elanus.index.auto import PRESETS, suitable_kind
 from elanus.index.base import INDEX_KINDS, IndexKind
+from elanus.index.dense.column_graphs import COLUMN_GRAPHS, check_fields, spelled
 from elanus.index.families import BINARY_METRICS, FLOAT_METRICS, SPARSE_METRICS
 from elanus.index.operands import indexed_operand, json_operand
 from elanus.index.scalar.bitmap import AUTOINDEX
@@ -92,6 +93,8 @@ def resolve(
     if field.type.is_vector:
         kind, metric = _vector_kind(field, given)
         path = ""
+        if COLUMN_GRAPHS in kind.build_params.wire_names():
+            check_fields(schema, given)
     else:
         kind, metric = _scalar_kind(field, given), None
         path = _json_path(schema, field, field_name, kind, given)
@@ -172,12 +175,17 @@ def _vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric
 
 
 def _auto_vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric]:
-    if given.keys() - {INDEX_TYPE, METRIC_TYPE}:
-        raise InvalidParameter("only metric type can be passed when use AutoIndex")
     kind = suitable_kind(field.type)
+    if given.keys() - {INDEX_TYPE, METRIC_TYPE, *_auto_params(kind)}:
+        raise InvalidParameter("only metric type can be passed when use AutoIndex")
     if kind is None:
         raise InvalidParameter(f"data type {field.type.label} can't build with this index {AUTOINDEX}")
     return kind, _metric(field, str(given.get(METRIC_TYPE) or kind.default_metric(field.type)))
+
+
+def _auto_params(kind: IndexKind | None) -> frozenset[str]:
+    """Return the build parameters that AUTOINDEX takes: what no index can know by itself."""
+    return frozenset() if kind is None else frozenset({COLUMN_GRAPHS} & kind.build_params.wire_names().keys())
 
 
 def _scalar_kind(field: Field, given: dict[str, Any]) -> IndexKind:
@@ -250,7 +258,10 @@ _FAMILIES: Final[Mapping[DataType, tuple[str, tuple[Metric, ...]]]] = {
 
 def _parse_build(kind: IndexKind, given: dict[str, Any]) -> Params:
     chosen = given.get(INDEX_TYPE, "") not in ("", AUTOINDEX) or kind.family == "scalar"
-    return kind.build_params.parse(given if chosen else PRESETS.get(kind.name, {}))
+    if chosen:
+        return kind.build_params.parse(given)
+    passed = {name: given[name] for name in _auto_params(kind) if name in given}
+    return kind.build_params.parse({**PRESETS.get(kind.name, {}), **passed})
 
 
 def _check_properties(given: dict[str, Any]) -> None:
@@ -300,9 +311,16 @@ def _echo(pairs: Pairs, given: dict[str, Any], metric: Metric | None) -> Pairs:
     if given.get(INDEX_TYPE, "") not in ("", AUTOINDEX):
         return pairs
     others = tuple(pair for pair in pairs if pair[0] not in (INDEX_TYPE, METRIC_TYPE, NESTED))
+    if metric is not None and COLUMN_GRAPHS in given:
+        others = (*(pair for pair in others if pair[0] != COLUMN_GRAPHS), *_spelled_columns(given))
     nested = tuple(pair for pair in pairs if pair[0] == NESTED and metric is None)
     spelled = () if metric is None else ((METRIC_TYPE, metric.value),)
     return ((INDEX_TYPE, AUTOINDEX), *spelled, *others, *nested)
+
+
+def _spelled_columns(given: dict[str, Any]) -> Pairs:
+    """Return the fields of column graphs as a pair of their own, wherever they were written."""
+    return ((COLUMN_GRAPHS, str(spelled(given)[COLUMN_GRAPHS])),)
 
 
 # --- names, and what is already there ---

@@ -14,7 +14,7 @@ from elanus.model.types import DataType, Metric
 HEADER_FILE = "header.json"
 FORMAT = "elanus-index"
 MAX_ROWS = 2**32
-"""Row numbers in scalar index files have 32 bits."""
+"""Row numbers in index files have 32 bits."""
 
 
 class _AnyHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,10 +42,19 @@ H = TypeVar("H", bound=_AnyHeader)
 
 
 class Header(_AnyHeader, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The header of a vector index; ``dim`` is the number of values of a vector."""
+    """The header of a vector index.
+
+    dim      values of a vector, bits of a BINARY_VECTOR
+    vectors  how many rows have a vector
+    facts    what else a kind has to know of its sections
+    calibration  what searches were measured to find, as ``index.dense.calibration`` writes it; empty for nothing
+    """
 
     metric: str
     dim: int
+    vectors: int
+    facts: dict[str, int | float | str] = {}
+    calibration: str = ""
 
 
 class ScalarHeader(_AnyHeader, frozen=True, kw_only=True, forbid_unknown_fields=True):

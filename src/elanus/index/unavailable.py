@@ -16,7 +16,6 @@ VECTOR_TYPES: Final = frozenset(
         "IVF_RABITQ",
         "IVF_RABITQ_FASTSCAN",
         "SCANN",
-        "HNSW_SQ",
         "HNSW_PQ",
         "HNSW_PRQ",
         "DISKANN",

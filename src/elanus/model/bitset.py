@@ -89,6 +89,14 @@ class Bitset:
             bits[count // 8] = (1 << count % 8) - 1
         return cls(bits, num_rows)
 
+    def head(self, num_rows: int) -> Bitset:
+        """Return the set's part of the first ``num_rows`` rows, a multiple of 8."""
+        return Bitset(self.bits[: num_rows // 8], num_rows)
+
+    def tail(self, first: int) -> Bitset:
+        """Return the set's part from row ``first`` on, a multiple of 8, counted from there."""
+        return Bitset(self.bits[first // 8 :], self.num_rows - first)
+
     @property
     def bits(self) -> NDArray[np.uint8]:
         """The set, uint8 [ceil(num_rows / 8)]: row r is bit r % 8 of byte r // 8; bits past the last row are zero."""

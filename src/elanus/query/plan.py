@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from elanus.expr import BoundExpr, bind, keys_filter, primary_key_values, sampled
-from elanus.index import INDEX_KINDS
-from elanus.index.base import SearchParams
+from elanus.index import INDEX_KINDS, build_params
+from elanus.index.base import ITERATIVE_FILTER, SearchParams, Term
+from elanus.index.dense.column_graphs import terms_of
+from elanus.index.dense.graph import grouped_fields
 from elanus.index.search_params import parse_search
 from elanus.model.columns import arrow_type
 from elanus.model.errors import InvalidParameter, SearchFailed, Wrapped
@@ -67,6 +69,7 @@ class SearchPlan:
     """A vector search.
 
     fetch_k  hits wanted of each segment: limit and offset
+    terms    what the filter says of fields whose values may have graphs of their own
     """
 
     field: Field
@@ -81,6 +84,14 @@ class SearchPlan:
     output: OutputPlan
     partitions: frozenset[PartitionId] | None
     ignore_growing: bool
+    terms: tuple[Term, ...] = ()
+
+    @property
+    def filters_iteratively(self) -> bool:
+        """Whether the nearest rows are found first and then looked at, rather than all rows that pass."""
+        where = self.where
+        hinted = self.params.hints == ITERATIVE_FILTER and self.window is None
+        return hinted and where.expression is not None and where.keys is None and where.sample is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +129,28 @@ def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:
     fetch_k = request.limit + request.offset
     window = _window(metric, request.params)
     kind = INDEX_KINDS[index.kind]
+    where = bind_filter(manifest, request.filter, request.values, request.timezone)
     return SearchPlan(
         field=field,
         index=index,
         metric=metric,
-        params=kind.search_params() if window else parse_search(kind, request.params, fetch_k),
+        params=parse_search(kind, request.params, 0 if window else fetch_k),
         fetch_k=fetch_k,
         offset=request.offset,
         limit=request.limit,
         window=window,
-        where=bind_filter(manifest, request.filter, request.values, request.timezone),
+        where=where,
         output=plan_output(manifest.schema, request.output_fields, with_primary=False),
         partitions=_partitions(manifest, request.partitions),
         ignore_growing=request.ignore_growing,
+        terms=_terms(manifest.schema, index, where),
     )
+
+
+def _terms(schema: Schema, index: IndexInfo, where: Where) -> tuple[Term, ...]:
+    if where.expression is None:
+        return ()
+    return terms_of(where.expression, grouped_fields(schema, build_params(index), partition_key=True))
 
 
 def plan_query(manifest: Manifest, request: QueryRequest) -> QueryPlan:

@@ -48,9 +48,28 @@ def _pinned(
     *,
     ignore_growing: bool,
 ) -> Iterator[tuple[SegmentReader, Bitset | None]]:
+    for segment, scope in scopes(
+        view, at, where, expired=expired, partitions=partitions, ignore_growing=ignore_growing
+    ):
+        rows = keep(segment, scope)
+        if rows is None or rows.count():
+            yield segment, rows
+
+
+def scopes(
+    view: View,
+    at: Sequence[Timestamp],
+    where: Where,
+    *,
+    expired: Timestamp = NEVER,
+    partitions: frozenset[PartitionId] | None = None,
+    ignore_growing: bool = False,
+) -> Iterator[tuple[SegmentReader, Scope]]:
+    """Yield each segment that may have rows in scope, and that scope; nothing is evaluated, nor drawn as a sample.
+
+    others  as for ``readers``
+    """
     for choice in prune(view, at, where.pruner, expired=expired, partitions=partitions, ignore_growing=ignore_growing):
         if choice.skip is None:
             scope = Scope(choice.at, expired, where.expression, where.keys, where.raw_json, where.rest)
-            rows = keep(choice.segment, scope)
-            if rows is None or rows.count():
-                yield choice.segment, rows
+            yield choice.segment, scope

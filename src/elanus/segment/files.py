@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elanus._native.bloom import BloomFilter
 from elanus.expr import Operand
-from elanus.index import INDEX_KINDS
+from elanus.index import INDEX_KINDS, is_mapped
 from elanus.index.base import IndexKind, ScalarIndex, VectorIndex
 from elanus.model.columns import Column
 from elanus.model.errors import DataCorrupted
@@ -24,6 +24,8 @@ from elanus.storage.blooms import read_blooms
 from elanus.storage.shredded import ShreddedColumn
 from elanus.storage.store import ObjectStore, verify
 from elanus.storage.vectors import map_vectors
+
+Index = TypeVar("Index", VectorIndex, ScalarIndex)
 
 
 class SegmentFiles:
@@ -83,17 +85,14 @@ class SegmentFiles:
         kind, folder = self._verify_index(file)
         if kind.load is None or index.metric is None:
             raise DataCorrupted(f"{folder} is no index over vectors")
-        return kind.load(folder, field.type, index.metric)
+        return _covering(kind.load(folder, field.type, index.metric, mapped=is_mapped(index)), folder, file)
 
     def open_scalar_index(self, file: IndexFile, operand: Operand) -> ScalarIndex:
         """Return a built index over an operand, loaded by the kind that built it."""
         kind, folder = self._verify_index(file)
         if kind.load_scalar is None:
             raise DataCorrupted(f"{folder} is no index over scalars")
-        index = kind.load_scalar(folder, operand)
-        if index.num_rows != file.rows:
-            raise DataCorrupted(f"{folder} covers {index.num_rows} rows instead of {file.rows}")
-        return index
+        return _covering(kind.load_scalar(folder, operand), folder, file)
 
     def _verify_index(self, file: IndexFile) -> tuple[IndexKind, Path]:
         """Return the kind of an index and the local folder of its files, once all of them are what was written."""
@@ -114,3 +113,10 @@ class SegmentFiles:
         """Forget what was verified: the next use checks again."""
         with self._lock:
             self._verified.clear()
+
+
+def _covering(index: Index, folder: Path, file: IndexFile) -> Index:
+    """Return an opened index; DataCorrupted unless it covers as many rows as the manifest says."""
+    if index.num_rows != file.rows:
+        raise DataCorrupted(f"{folder} covers {index.num_rows} rows instead of {file.rows}")
+    return index

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from elanus._native.kernels import Vectors
 from elanus._native.rtree import Boxes, boxes
 from elanus.expr import JsonValues, LeafIndex, Operand
+from elanus.index import is_built
 from elanus.index.base import VectorIndex
+from elanus.index.dense.growing import CODED, LEAST_ROWS, GrowingCodes
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch, arrow_type, take
 from elanus.model.ids import FieldId, PartitionId, SegmentId
 from elanus.model.manifest import IndexInfo
 from elanus.model.schema import Field, Schema
 from elanus.model.time import Timestamp
+from elanus.model.types import Metric
 from elanus.segment.buffers import GrowingArray, growing_column
 from elanus.segment.deletes import Tombstones
 from elanus.segment.growing_json import GrowingJson
@@ -48,6 +51,7 @@ class GrowingSegment:
         self._timestamps = GrowingArray(np.uint64)
         self._keys: KeyMap = KEY_MAPS[schema.primary.type]()
         self._reader: GrowingReader | None = None
+        self._codes: dict[tuple[FieldId, Metric], GrowingCodes] = {}
 
     def append(self, batch: ColumnBatch, at: Timestamp) -> None:
         """Add rows written at ``at``; older rows of the same keys in this segment die in the same step."""
@@ -63,6 +67,22 @@ class GrowingSegment:
     def find(self, keys: pa.Array) -> NDArray[np.int64]:
         """Return the newest row of each primary key, int64, -1 where there is none."""
         return self._keys.find(keys)
+
+    def codes(self, field: FieldId, metric: Metric) -> GrowingCodes:
+        """Return the codes by which a vector field is searched; asking for them has them made."""
+        return self._codes.setdefault((field, metric), GrowingCodes(metric))
+
+    @property
+    def lacks_codes(self) -> bool:
+        """Whether a field that is searched has rows enough without codes."""
+        return not self.frozen and any(codes.due(self.num_rows) for codes in list(self._codes.values()))
+
+    def extend_codes(self) -> None:
+        """Code the rows that aren't yet; one thread at a time."""
+        reader = GrowingReader(self, self.num_rows)
+        for (field_id, _), codes in list(self._codes.items()):
+            field = self.schema.by_id(field_id)
+            codes.extend(reader.base(field), reader.valid(field))
 
     @property
     def nbytes(self) -> int:
@@ -150,9 +170,12 @@ class GrowingReader:
         valid = self.column(field.id).valid
         return None if valid is None else Bitset.from_mask(valid)
 
-    def index(self, _index: IndexInfo) -> VectorIndex | None:
-        """Return None: growing rows are scanned."""
-        return None
+    def index(self, index: IndexInfo) -> VectorIndex | None:
+        """Return the codes of the rows where the index allows to miss some, None when rows must be scanned."""
+        field = self._segment.schema.by_id(index.field)
+        if self.num_rows < LEAST_ROWS or field.type not in CODED or index.metric is None or not is_built(field, index):
+            return None
+        return self._segment.codes(field.id, index.metric).reader(self.num_rows)
 
     def alive(self, at: Timestamp) -> Bitset | None:
         """Return the rows visible at ``at``, None when all are."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from elanus._native.kernels import Vectors
 from elanus._native.rtree import Boxes, boxes
 from elanus.expr import JsonValues, LeafIndex, Operand
-from elanus.index import INDEX_KINDS, indexed_operand
+from elanus.index import INDEX_KINDS, indexed_operand, is_current
 from elanus.index.base import TitledIndex, VectorIndex
 from elanus.model.bitset import Bitset
 from elanus.model.columns import VECTOR_DTYPES, Column, ColumnBatch, vector_array
@@ -166,8 +166,7 @@ class SealedSegment:
             with self._opening:
                 found: dict[Operand, list[IndexFile]] = {}
                 for file in self.info.indexes:
-                    kind = INDEX_KINDS.find(file.kind)
-                    if kind is not None and kind.family == "scalar":
+                    if is_current(file) and INDEX_KINDS[file.kind].family == "scalar":
                         found.setdefault(indexed_operand(self.schema, file.field, file.json_path), []).append(file)
                 known = self._scalar_files = found
         return known
@@ -231,13 +230,17 @@ class SealedSegment:
             mask = self.column(field.id).valid
         return None if mask is None or mask.all() else Bitset.from_mask(mask)
 
+    def opened_index(self, index: IndexInfo) -> VectorIndex | None:
+        """Return the built index if a search has opened it."""
+        return self._indexes.get(index.id)
+
     def index(self, index: IndexInfo) -> VectorIndex | None:
-        """Return the built index, None when rows must be scanned: not built yet, or its file is damaged."""
+        """Return the built index, None when rows must be scanned: not built yet, or its file is damaged or outdated."""
         known = self._indexes
         if index.id in known:
             return known[index.id]
         file = next((file for file in self.info.indexes if file.index == index.id), None)
-        if file is None:
+        if file is None or not is_current(file):
             return None
         with self._opening:
             known = self._indexes

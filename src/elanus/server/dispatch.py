@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from elanus.engine.base import Engine
+from elanus.model.deadline import Cancelled, Expired
 from elanus.model.errors import ElanusError
 from elanus.server.grpc import (  # noqa: F401  (each registers its RPCs)
     aliases,
@@ -49,7 +50,7 @@ class Dispatcher:
         """Return the reply to one call.
 
         method  path of the RPC, ``/package.Service/Method``
-        raises  RpcAbort for an unknown method or bytes that are no such request
+        raises  RpcAbort for an unknown method, bytes that are no such request, and once nobody waits for the answer
         """
         found = _find(method)
         request = _parse(found, body)
@@ -61,6 +62,10 @@ class Dispatcher:
             reply = found.run(request, call)
         except RpcAbort:
             raise
+        except Expired as error:
+            raise RpcAbort(GrpcCode.DEADLINE_EXCEEDED, str(error)) from None
+        except Cancelled as error:
+            raise RpcAbort(GrpcCode.CANCELLED, str(error)) from None
         except ElanusError as error:
             return _failure(found, request, error)
         except Exception:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from elanus._native.core import WireCall, WireMetadata, WireServer
+from elanus.model import deadline
 from elanus.model.settings import ServerSettings
 from elanus.server.rpc_status import GrpcCode, RpcAbort
 
@@ -182,7 +183,8 @@ class Port:
 
     def _answer(self, call: WireCall) -> None:
         try:
-            response = self._dispatch(call.method, call.metadata, call.body)
+            with deadline.limited(call.remaining_s, lambda: call.cancelled):
+                response = self._dispatch(call.method, call.metadata, call.body)
             call.respond(response)
         except RpcAbort as abort:
             call.fail(abort.code, abort.message)

@@ -107,7 +107,7 @@ def test_a_null_inside_json_means_the_default() -> None:
 def test_autoindex_builds_with_its_preset_and_hnsw_with_its_defaults() -> None:
     auto = build_params(recorded(wanted(FLOAT), FLOAT))
     own = build_params(recorded(wanted(FLOAT, index_type="HNSW", metric_type="L2"), FLOAT))
-    assert auto == INDEX_KINDS["HNSW"].build_params.parse({"M": 30, "efConstruction": 200})
+    assert auto == INDEX_KINDS["HNSW"].build_params.parse({"M": 16, "efConstruction": 200})
     assert own == INDEX_KINDS["HNSW"].build_params.parse({"M": 30, "efConstruction": 360})
 
 
@@ -134,6 +134,8 @@ def test_an_empty_name_is_the_fields_name(name: str) -> None:
 
 GRAMS = {"index_type": "NGRAM", "min_gram": "2", "max_gram": "3"}
 HNSW = {"index_type": "HNSW", "metric_type": "COSINE"}
+SQ = {"index_type": "HNSW_SQ", "metric_type": "COSINE"}
+REFINE_TYPES = "invalid refine type : {}, optional types are [sq4u, sq6, sq8, fp16, bf16, fp32, flat]"
 REFUSED: list[tuple[Field, dict[str, str], type[ElanusError], str]] = [
     (FLOAT, {"index_type": "NOPE", "metric_type": "L2"}, InvalidParameter, "invalid index type: NOPE"),
     (
@@ -194,6 +196,24 @@ REFUSED: list[tuple[Field, dict[str, str], type[ElanusError], str]] = [
         {"index_type": "AUTOINDEX", "metric_type": "L2", "params": '{"nlist": 4}'},
         InvalidParameter,
         "only metric type can be passed when use AutoIndex",
+    ),
+    (FLOAT, SQ | {"sq_type": "FP32"}, InvalidParameter, "invalid scalar quantizer type"),
+    (FLOAT, SQ | {"refine_type": "INT8"}, InvalidParameter, REFINE_TYPES.format("INT8")),
+    (FLOAT, SQ | {"refine": "true", "refine_type": "SQ8"}, InvalidParameter, REFINE_TYPES.format("SQ8")),
+    (FLOAT, SQ | {"refine": "true", "refine_type": "SQ6"}, InvalidParameter, REFINE_TYPES.format("SQ6")),
+    (
+        FLOAT,
+        SQ | {"sq_type": "BF16", "refine": "true", "refine_type": "FP16"},
+        InvalidParameter,
+        "invalid refine type : FP16",
+    ),
+    (FLOAT, SQ | {"refine": "perhaps"}, InvalidParameter, "wrong data type in json, key: 'refine', value: 'perhaps'"),
+    (FLOAT, SQ | {"M": "1"}, InvalidParameter, "Out of range in json: param 'M' (1) should be in range [2, 2048]"),
+    (
+        BINARY,
+        SQ | {"metric_type": "HAMMING"},
+        InvalidParameter,
+        "BinaryVector can't build with this index HNSW_SQ",
     ),
     (FLOAT, HNSW | {"M": "1"}, InvalidParameter, "Out of range in json: param 'M' (1) should be in range [2, 2048]"),
     (FLOAT, HNSW | {"M": "16.0"}, InvalidParameter, "wrong data type in json"),
@@ -257,6 +277,24 @@ def test_refusals_speak_milvus_words(
     with pytest.raises(error) as caught:
         resolved(field, "", params, ())
     assert phrase in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"sq_type": "sq4u", "refine": "true", "refine_type": "fp16"},
+        {"sq_type": "SQ8", "refine": "true", "refine_type": "FLAT"},
+        {"sq_type": "SQ6", "refine": "True", "refine_type": "SQ8"},
+        {"sq_type": "BF16", "refine": "false", "refine_type": "SQ6"},
+        {"sq_type": "FP16", "refine": "true"},
+    ],
+)
+def test_quantizers_and_what_refines_them_are_taken_in_any_case_and_echoed(params: dict[str, str]) -> None:
+    found = wanted(FLOAT, **SQ, **params)
+    assert found.kind == "HNSW_SQ"
+    assert params.items() <= dict(found.params).items()
+    build_params(recorded(found, FLOAT))
 
 
 @pytest.mark.parametrize("index_type", sorted(VECTOR_TYPES))

@@ -21,7 +21,7 @@ from elanus.expr.bound import Compare, Match, Matching, OperandLeaf
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.index.operands import indexed_operand
 from elanus.index.scalar.ngram import NgramBuild, NgramIndex, build_ngrams, load_ngrams
-from elanus.index.scalar.sections import SECTIONS_FILE, read_sections, write_sections
+from elanus.index.sections import SECTIONS_FILE, read_sections, write_sections
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch, varlen_buffers
 from elanus.model.errors import DataCorrupted

@@ -20,7 +20,7 @@ from elanus.expr.bound import IsValidGeometry, Relation, Spatial
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.index.operands import indexed_operand
 from elanus.index.scalar.rtree import RTreeIndex, build_rtree, circle_window, load_rtree
-from elanus.index.scalar.sections import SECTIONS_FILE, read_sections, write_sections
+from elanus.index.sections import SECTIONS_FILE, read_sections, write_sections
 from elanus.model.columns import Column, ColumnBatch
 from elanus.model.errors import DataCorrupted
 from elanus.model.ids import FieldId

@@ -19,6 +19,7 @@ from elanus.engine.partitions import HasPartition, Load
 from elanus.engine.schemas import GetSchema
 from elanus.engine.search import Search
 from elanus.engine.system import GetVersion
+from elanus.model import deadline
 from elanus.model.errors import (
     CannotFindCollection,
     CollectionNotFound,
@@ -86,6 +87,16 @@ def test_an_unknown_method_is_unimplemented(method: str) -> None:
     with pytest.raises(RpcAbort) as caught:
         Dispatcher(Answers({}))(method, {}, b"")
     assert caught.value.code is GrpcCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("over", "code"),
+    [(deadline.Expired("late"), GrpcCode.DEADLINE_EXCEEDED), (deadline.Cancelled("gone"), GrpcCode.CANCELLED)],
+)
+def test_a_call_that_is_over_ends_with_its_grpc_status(over: deadline.CallOver, code: GrpcCode) -> None:
+    with pytest.raises(RpcAbort) as caught:
+        ask({HasCollection: over}, "HasCollection", milvus_pb2.HasCollectionRequest(collection_name="c"))
+    assert caught.value.code is code
 
 
 @pytest.mark.parametrize("path", RPCS)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from elanus.model import deadline
 from elanus.model.settings import ServerSettings
 from elanus.server.port import Port
 from elanus.server.rpc_status import GrpcCode, RpcAbort
@@ -160,6 +161,41 @@ def test_two_hundred_streams_of_one_connection_are_served(serve, connect):
     channel = connect(serve())
     futures = [channel.unary_unary("/t/Echo").future(b"%d" % number, timeout=LIMIT_S) for number in range(400)]
     assert [future.result() for future in futures] == [b"%d" % number for number in range(400)]
+
+
+def test_handlers_know_how_long_their_caller_waits(serve, connect, service):
+    left: list[float | None] = []
+
+    def look(metadata: Mapping[str, str], body: bytes) -> bytes:
+        left.append(deadline.remaining_s())
+        deadline.check()
+        return body
+
+    service.handlers["/t/Look"] = look
+    channel = connect(serve())
+    call(channel, "/t/Look", b"", timeout=LIMIT_S)
+    call(channel, "/t/Look", b"", timeout=None)
+    assert left[0] is not None
+    assert 0 < left[0] <= LIMIT_S
+    assert left[1] is None
+
+
+def test_handlers_see_that_their_caller_is_gone(serve, connect, service):
+    seen = threading.Event()
+
+    def wait(metadata: Mapping[str, str], body: bytes) -> bytes:
+        service.entered.release()
+        with suppress(deadline.Cancelled):
+            while True:
+                deadline.check()
+        seen.set()
+        return body
+
+    service.handlers["/t/Wait"] = wait
+    asked = connect(serve()).unary_unary("/t/Wait").future(b"", timeout=LIMIT_S)
+    service.wait_entered()
+    asked.cancel()
+    assert seen.wait(LIMIT_S)
 
 
 def test_metadata_is_a_mapping_without_binary_headers(serve, connect, service):

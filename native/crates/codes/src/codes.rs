@@ -117,4 +117,11 @@ impl Space for Codes<'_> {
     fn scorer_of(&self, row: u32) -> Box<dyn Scorer + '_> {
         Box::new(RowQuery::new(self, CodeQuery::of_row(self, row as usize)))
     }
+
+    fn apart(&self, one: u32, other: u32, distance: f32) -> f32 {
+        if self.metric != Metric::Ip {
+            return distance;
+        }
+        self.tail(one as usize)[1] + self.tail(other as usize)[1] + 2.0 * distance
+    }
 }

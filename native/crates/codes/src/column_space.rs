@@ -6,10 +6,8 @@ use elanus_kernels::{Column, ColumnScorer, Element, Metric, Queries, Scorer, Spa
 pub struct ColumnSpace<'a> {
     column: Column<'a>,
     metric: Metric,
-    /// Per row: one over the length under COSINE, the added element under IP, else nothing.
-    extra: Vec<f32>,
-    /// Squared length of the longest vector, under IP.
-    longest: f32,
+    /// One over each row's length under COSINE, its square under IP, else nothing.
+    lengths: Vec<f32>,
 }
 
 impl<'a> ColumnSpace<'a> {
@@ -18,26 +16,18 @@ impl<'a> ColumnSpace<'a> {
     /// Cost: one pass over the vectors under COSINE and IP.
     pub fn new(column: Column<'a>, metric: Metric) -> Self {
         assert!(column.element().supports(metric), "no {metric:?} distance between vectors of {:?}", column.element());
-        let mut space = ColumnSpace { column, metric, extra: Vec::new(), longest: 0.0 };
+        let mut lengths = Vec::new();
         if matches!(metric, Metric::Cosine | Metric::Ip) {
-            space.extra = norms(&column).expect("the column has dimensions");
-        }
-        match metric {
-            Metric::Cosine => {
-                for length in &mut space.extra {
-                    *length = if *length > 0.0 { length.recip() } else { 0.0 };
-                }
+            lengths = norms(&column).expect("the column has dimensions");
+            for length in &mut lengths {
+                *length = match metric {
+                    Metric::Ip => *length * *length,
+                    _ if *length > 0.0 => length.recip(),
+                    _ => 0.0,
+                };
             }
-            Metric::Ip => {
-                let longest = space.extra.iter().copied().filter(|length| length.is_finite()).fold(0.0, f32::max);
-                space.longest = longest * longest;
-                for length in &mut space.extra {
-                    *length = (space.longest - *length * *length).max(0.0).sqrt();
-                }
-            }
-            _ => {}
         }
-        space
+        ColumnSpace { column, metric, lengths }
     }
 
     fn queries(&self, row: u32) -> Result<Queries, String> {
@@ -62,6 +52,13 @@ impl Space for ColumnSpace<'_> {
         let queries = self.queries(row).expect("a row of the column is a query of it");
         Box::new(RowScorer { space: self, queries, row: row as usize })
     }
+
+    fn apart(&self, one: u32, other: u32, distance: f32) -> f32 {
+        if self.metric != Metric::Ip {
+            return distance;
+        }
+        self.lengths[one as usize] + self.lengths[other as usize] + 2.0 * distance
+    }
 }
 
 /// Measures from a row to others.
@@ -77,16 +74,14 @@ impl RowScorer<'_> {
         ColumnScorer::new(&self.queries, 0, &self.space.column, metric)
     }
 
-    /// Turns negative dot products into squared distances.
+    /// Turns negative dot products into squared distances, under COSINE.
     fn finish(&self, rows: impl Iterator<Item = usize>, out: &mut [f32]) {
-        let (extra, longest) = (&self.space.extra, self.space.longest);
-        let squared: &dyn Fn(f32, f32, f32) -> f32 = match self.space.metric {
-            Metric::Cosine => &|distance, from, to| 2.0 + 2.0 * distance * (from * to),
-            Metric::Ip => &|distance, from, to| 2.0 * (longest + distance - from * to),
-            _ => return,
-        };
+        if self.space.metric != Metric::Cosine {
+            return;
+        }
+        let inverse = &self.space.lengths;
         for (distance, row) in out.iter_mut().zip(rows) {
-            let found = squared(*distance, extra[self.row], extra[row]);
+            let found = 2.0 + 2.0 * *distance * (inverse[self.row] * inverse[row]);
             *distance = if found < f32::INFINITY { found } else { f32::INFINITY };
         }
     }

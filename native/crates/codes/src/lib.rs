@@ -8,11 +8,12 @@
 //! |---|---|---|---|---|
 //! | L2 | vector - mean | squared length | squared Euclidean | squared Euclidean |
 //! | COSINE | unit vector - mean | squared length | squared Euclidean of unit vectors | the same |
-//! | IP | vector | `a = sqrt(longest^2 - length^2)` | - dot product | squared Euclidean of `(vector, a)` |
+//! | IP | vector | squared length | - dot product | the same |
 //!
-//! So distances order as the metric does, and rows have true distances between each other: the vectors of IP all get
-//! the same length by one more element. What is subtracted from both sides changes no distance and leaves more bits for
-//! the rest.
+//! So distances order as the metric does. What is subtracted from both sides of a squared distance changes nothing and
+//! leaves more bits for the rest. Rows under IP are measured as they are: giving all the same length by one more element
+//! would make true distances of the products, but where lengths differ much that element outweighs the others, and a
+//! graph over them finds a third of what this one does.
 
 // Kernel bodies must end up inside the function that enables their instruction set.
 #![allow(clippy::inline_always)]

@@ -151,12 +151,12 @@ impl CodeQuery {
 
     /// The query that a row is.
     pub(crate) fn of_row(codes: &Codes, row: usize) -> Self {
-        let (point, aux) = (Point::of_row(codes, row), codes.tail(row)[1]);
-        if codes.metric() != Metric::Ip {
-            return point.query(1.0, -2.0, aux);
+        let point = Point::of_row(codes, row);
+        if codes.metric() == Metric::Ip {
+            point.query(0.0, -1.0, 0.0)
+        } else {
+            point.query(1.0, -2.0, codes.tail(row)[1])
         }
-        let square = point.square(codes.code(), codes.dim());
-        point.query(-2.0 * aux, -2.0, 2.0 * (square + aux * aux))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

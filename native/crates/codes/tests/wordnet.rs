@@ -89,7 +89,7 @@ fn distances_between_rows_order_as_the_columns_own_do() {
                 let expected = all(&*exact.scorer_of(row), ROWS);
                 let mut truth: Vec<u32> = (0..ROWS as u32).collect();
                 truth.sort_by(|&a, &b| expected[a as usize].total_cmp(&expected[b as usize]));
-                assert_eq!(truth[0], row, "a row is nearest to itself");
+                assert!(metric == Metric::Ip || truth[0] == row, "a row is nearest to itself");
                 total += share(&all(&*codes.scorer_of(row), ROWS), &truth[..K], K) / (ROWS / 200) as f64;
             }
             assert!(total >= floor, "{code:?} {metric:?}: {total}");

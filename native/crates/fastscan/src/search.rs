@@ -49,7 +49,8 @@ impl FastScan {
         let published = self.published();
         let words = words(&published, request);
         let passing: usize = words.iter().map(|word| word.count_ones() as usize).sum();
-        let refine = if request.refine == 0 { request.k * REFINE.0 + REFINE.1 } else { request.refine };
+        let k = request.k.min(passing);
+        let refine = if request.refine == 0 { k * REFINE.0 + REFINE.1 } else { request.refine };
         let refine = refine.max(request.k).max(1);
         let scan = Scan { codes: self, published: &published, words: &words, refine, k: request.k };
         if passing <= refine || scan.is_dearer_than(passing) {

@@ -93,7 +93,8 @@ each_level! {
             }
             widest = widest.max(range);
         }
-        let scale = if widest > 0.0 { GROUP_SUM / widest } else { 0.0 };
+        // Finite: what is too small for steps of its own counts as equal.
+        let scale = if widest > 0.0 { (GROUP_SUM / widest).min(f32::MAX) } else { 0.0 };
         for (partial, table) in partials.iter().zip(tables) {
             for (value, entry) in partial.iter().zip(table) {
                 *entry = (value * scale + 0.5) as u8;

@@ -28,6 +28,9 @@ pub enum Strategy {
     Scan,
 }
 
+/// Most rows that a walk keeps in view, whatever it is told: to keep them in order costs their square, a scan does not.
+const MOST_IN_VIEW: usize = 1 << 16;
+
 /// What is asked of a graph.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -74,7 +77,8 @@ impl Report {
 /// - `out`: is given the rows with their exact distances, ascending, ties by row: `min(k, passing rows)` of them
 ///
 /// With [`Strategy::Auto`] it costs at most about twice a scan of the passing rows. A strategy that is forced walks as
-/// long as it needs; where it finds fewer rows than there are, a scan follows.
+/// long as it needs, with up to 65,536 rows in view; beyond that, or where it finds fewer rows than there are, a scan
+/// takes its place.
 pub fn search(
     links: &Links,
     walk: &dyn Scorer,
@@ -119,6 +123,7 @@ impl Search<'_> {
     fn find(&self, scratch: &mut Scratch) -> Result<Report, Stopped> {
         let auto = self.request.strategy == Strategy::Auto;
         let strategy = match self.request.strategy {
+            _ if self.ef > MOST_IN_VIEW => Strategy::Scan,
             Strategy::Auto => choose(self.tuning, self.links, self.request.keep, self.ef),
             forced => forced,
         };

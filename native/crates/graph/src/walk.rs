@@ -27,7 +27,7 @@ pub fn walk(
     scratch: &mut Scratch,
     stop: Stop,
 ) -> Result<Walked, Stopped> {
-    scratch.pool.reset(ef);
+    scratch.pool.reset(ef.min(links.rows()));
     scratch.visited.reset(links.rows());
     let mut walked = Walked::default();
     let Some((start, distance)) = descend(links, scorer, scratch, &mut walked) else { return Ok(walked) };

@@ -1,8 +1,8 @@
 //! What an index says of itself beside its arrays.
 
-use elanus_codes::Code;
+use elanus_codes::{Code, Codes};
 use elanus_graph::Tuning;
-use elanus_kernels::{Element, Metric};
+use elanus_kernels::{Column, Element, Metric};
 
 /// What a walk measures distances on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,17 @@ impl Storage {
     /// The storage of that name.
     pub fn named(name: &str) -> Option<Storage> {
         Storage::NAMES.into_iter().find_map(|(known, storage)| (known == name).then_some(storage))
+    }
+
+    /// Whether a column can be indexed so; fails for what [`crate::make`] would not take.
+    pub fn takes(self, column: &Column, metric: Metric) -> Result<(), String> {
+        if !column.element().supports(metric) {
+            return Err(format!("no {metric:?} distance between vectors of {:?}", column.element()));
+        }
+        match self {
+            Storage::Codes(code) => Codes::new(code, metric, 0, column.dim(), &[], &[], &[]).map(|_| ()),
+            Storage::Column => Ok(()),
+        }
     }
 
     /// Its name.

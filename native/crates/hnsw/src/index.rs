@@ -230,7 +230,13 @@ impl<'a> Hnsw<'a> {
     }
 
     /// Gives `work` what measures rows from one of the queries as a walk sees them.
-    pub(crate) fn with_walk<T>(&self, query: &Query, number: usize, exact: &dyn Scorer, work: impl FnOnce(&dyn Scorer) -> T) -> T {
+    pub(crate) fn with_walk<T>(
+        &self,
+        query: &Query,
+        number: usize,
+        exact: &dyn Scorer,
+        work: impl FnOnce(&dyn Scorer) -> T,
+    ) -> T {
         match &self.codes {
             Some(codes) => {
                 let prepared: CodeQuery = codes.prepare(query.floats_of(number));

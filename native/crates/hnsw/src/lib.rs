@@ -3,10 +3,12 @@
 //! An index holds no vectors. Whoever searches hands it the column it was built over, from which every distance that is
 //! returned is measured.
 
+mod columns;
 mod facts;
 mod index;
 mod query;
 
+pub use columns::{Among, Done};
 pub use facts::{COSTS, Facts, Storage, costs, tuning_of};
 pub use index::{Arrays, Damage, Hnsw, Made, make};
 pub use query::Query;

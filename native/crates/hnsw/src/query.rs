@@ -18,7 +18,8 @@ impl Query {
             return Err(format!("queries of {} dimensions for a column of {}", queries.dim(), column.dim()));
         }
         let exact = Queries::new(queries, column.element(), metric)?;
-        let floats = (0..queries.rows()).flat_map(|row| queries.floats(row)).collect();
+        let mut floats = Vec::with_capacity(queries.rows() * queries.dim());
+        (0..queries.rows()).for_each(|row| queries.push_floats(row, &mut floats));
         Ok(Query { exact, floats, dim: queries.dim() })
     }
 

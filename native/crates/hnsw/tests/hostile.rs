@@ -100,3 +100,41 @@ fn use_it(index: &Hnsw, column: &Column, random: &mut Random) {
     while index.pull(&mut stream, &query, column, (Some(keep), 50, Stop::default()), &mut rows).unwrap() > 0 {}
     assert_eq!(rows.len(), keep.count());
 }
+
+#[test]
+fn columns_that_cannot_be_indexed_are_refused_and_those_that_can_are_taken() {
+    let bytes = clustered(2, 32_776, Element::Bit, 1);
+    let wide = vec![0; 2 * 4 * 32_776];
+    for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bit] {
+        for dim in [8, 32_768, 32_776] {
+            let bytes = if element == Element::Bit { &bytes } else { &wide };
+            let Ok(column) = Column::new(bytes, 2, dim, element) else { continue };
+            for metric in [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Hamming, Metric::Jaccard] {
+                for (name, storage) in Storage::NAMES {
+                    let fits =
+                        element.supports(metric) && (name == "column" || dim <= 32_768 && element != Element::Bit);
+                    assert_eq!(storage.takes(&column, metric).is_ok(), fits, "{element:?} {dim} {metric:?} {name}");
+                    if fits && dim == 8 {
+                        assert_eq!(built(&column, metric, storage).facts.rows, 2);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn queries_of_other_vectors_never_read_past_their_end() {
+    let (narrow, wide) = (clustered(1, DIM, Element::F32, 1), clustered(ROWS, 64 * DIM, Element::F32, 1));
+    let (narrow, wide) = (
+        Column::new(&narrow, 1, DIM, Element::F32).unwrap(),
+        Column::new(&wide, ROWS, 64 * DIM, Element::F32).unwrap(),
+    );
+    let query = Query::new(&narrow, &narrow, Metric::L2).unwrap();
+    for name in ["sq8", "column"] {
+        let made = built(&wide, Metric::L2, Storage::named(name).unwrap());
+        let index = Hnsw::open(made.facts, made.arrays()).unwrap();
+        let search = || found(&index, &wide, &query, &request(3, 10, STRATEGIES[0], None));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(search)).is_err(), "{name}");
+    }
+}

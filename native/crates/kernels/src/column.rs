@@ -53,6 +53,9 @@ pub enum Metric {
 /// Dimensions a signed-byte vector may have: the greatest squared distance still fits 31 bits.
 pub const MAX_I8_DIM: usize = 32_768;
 
+/// Dimensions a vector may have: whatever the element, the bytes of a few vectors can be counted.
+const MAX_DIM: usize = isize::MAX as usize / 64;
+
 /// Rows a column may have: a row number shares a 64-bit key with its distance.
 pub const MAX_ROWS: usize = u32::MAX as usize;
 
@@ -69,6 +72,7 @@ impl<'a> Column<'a> {
     /// A column over the first `rows` rows of `bytes`; more bytes may follow.
     pub fn new(bytes: &'a [u8], rows: usize, dim: usize, element: Element) -> Result<Self, String> {
         if dim == 0
+            || dim > MAX_DIM
             || (element == Element::I8 && dim > MAX_I8_DIM)
             || (element == Element::Bit && !dim.is_multiple_of(8))
         {
@@ -105,16 +109,21 @@ impl<'a> Column<'a> {
 
     /// A row's elements as floats; bits have none.
     pub fn floats(&self, row: usize) -> Vec<f32> {
+        let mut floats = Vec::with_capacity(self.dim);
+        self.push_floats(row, &mut floats);
+        floats
+    }
+
+    /// Appends a row's elements as floats; bits have none.
+    pub fn push_floats(&self, row: usize, floats: &mut Vec<f32>) {
         let bytes = self.row(row);
-        let halves = |widen: fn(u16) -> f32| {
-            bytes.as_chunks::<2>().0.iter().map(|half| widen(u16::from_le_bytes(*half))).collect()
-        };
+        let halves = bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
         match self.element {
-            Element::F32 => bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect(),
-            Element::F16 => halves(simd::f16_to_f32),
-            Element::Bf16 => halves(simd::bf16_to_f32),
-            Element::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
-            Element::Bit => Vec::new(),
+            Element::F32 => floats.extend(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four))),
+            Element::F16 => floats.extend(halves.map(simd::f16_to_f32)),
+            Element::Bf16 => floats.extend(halves.map(simd::bf16_to_f32)),
+            Element::I8 => floats.extend(bytes.iter().map(|&byte| f32::from(byte.cast_signed()))),
+            Element::Bit => {}
         }
     }
 

@@ -9,6 +9,9 @@ pub struct Queries {
     scales: Vec<f64>,
     count: usize,
     stride: usize,
+    dim: usize,
+    /// Of the columns that may be asked.
+    element: Element,
 }
 
 /// A cache line.
@@ -38,6 +41,8 @@ impl Queries {
             scales: Vec::new(),
             count: queries.rows,
             stride: lines_each * 64,
+            dim: queries.dim,
+            element,
         };
         for (query, source) in queries.bytes.chunks_exact(queries.row_bytes()).take(queries.rows).enumerate() {
             prepared.fill(query, source, expected, metric);
@@ -76,6 +81,11 @@ impl Queries {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Whether they were made for columns like this one.
+    pub(crate) fn fit(&self, column: &Column) -> bool {
+        (self.dim, self.element) == (column.dim, column.element)
     }
 
     pub(crate) fn start(&self) -> *const u8 {

@@ -24,8 +24,13 @@ pub trait Space: Sync {
     /// How many rows there are.
     fn rows(&self) -> usize;
 
-    /// Measures from a row. The distances obey the triangle inequality well enough for pruning: squared Euclidean ones.
+    /// Measures from a row: squared Euclidean distances, or what orders rows in their place.
     fn scorer_of(&self, row: u32) -> Box<dyn Scorer + '_>;
+
+    /// How far two rows are apart, given the `distance` from one to the other: near zero for copies of one vector.
+    fn apart(&self, _one: u32, _other: u32, distance: f32) -> f32 {
+        distance
+    }
 }
 
 /// Exact distances from one query to the rows of a column.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use elanus_graph::{BuildSettings, Keep, Report, Request, Stop, Stopped, Strategy, Stream};
-use elanus_hnsw::{Arrays, COSTS, Facts, Hnsw, Made, Query, Storage, costs, make, tuning_of};
+use elanus_hnsw::{Among, Arrays, COSTS, Done, Facts, Hnsw, Made, Query, Storage, costs, make, tuning_of};
 use elanus_kernels::{Column, Hit};
 use numpy::{IntoPyArray, PyArray1};
 use parking_lot::Mutex;
@@ -12,12 +12,16 @@ use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::column_graph::ColumnGraph;
 use crate::vectors::{Bytes, Found, Vectors, element_name, element_named, metric_name, metric_named, padded};
+
+/// Rows and distances of a stream.
+type Batch<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 
 /// What a search did: strategy, hops, scored, scanned, switched.
 type Did = (&'static str, usize, usize, usize, bool);
 
-fn refused(problem: impl ToString) -> PyErr {
+pub(crate) fn refused(problem: impl ToString) -> PyErr {
     PyValueError::new_err(problem.to_string())
 }
 
@@ -38,6 +42,7 @@ fn graph_build<'py>(
     let (column, metric) = (base.column()?, metric_named(metric)?);
     let Settings(storage, m, ef_construction, threads, seed) = settings;
     let storage = Storage::named(&storage).ok_or_else(|| refused(format!("no codes {storage:?}")))?;
+    storage.takes(&column, metric).map_err(refused)?;
     let keep = kept(keep.as_ref(), column.rows())?;
     let settings = BuildSettings { m, ef_construction, threads, seed };
     let failure = Mutex::new(None);
@@ -50,7 +55,7 @@ fn graph_build<'py>(
 }
 
 /// Whether a build goes on: no signal came, and `stop` does not say otherwise.
-fn goes_on(py: Python<'_>, stop: Option<&Py<PyAny>>, failure: &Mutex<Option<PyErr>>) -> bool {
+pub(crate) fn goes_on(py: Python<'_>, stop: Option<&Py<PyAny>>, failure: &Mutex<Option<PyErr>>) -> bool {
     let asked = py.check_signals().and_then(|()| match stop {
         Some(stop) => stop.call0(py)?.extract::<bool>(py),
         None => Ok(false),
@@ -64,7 +69,7 @@ fn goes_on(py: Python<'_>, stop: Option<&Py<PyAny>>, failure: &Mutex<Option<PyEr
     }
 }
 
-fn kept(keep: Option<&Bytes>, rows: usize) -> PyResult<Option<Keep<'_>>> {
+pub(crate) fn kept(keep: Option<&Bytes>, rows: usize) -> PyResult<Option<Keep<'_>>> {
     keep.map(|keep| Ok(Keep::new(keep.bitmap(rows)?, rows).expect("the bitmap was measured"))).transpose()
 }
 
@@ -152,8 +157,8 @@ impl Buffers {
 
 /// An opened index. The field order matters: the view goes before the buffers that it looks into.
 #[pyclass(frozen, module = "elanus._native.core")]
-struct GraphIndex {
-    hnsw: Hnsw<'static>,
+pub(crate) struct GraphIndex {
+    pub(crate) hnsw: Hnsw<'static>,
     _buffers: Arc<Buffers>,
 }
 
@@ -171,6 +176,8 @@ impl GraphIndex {
     }
 
     /// The k nearest kept rows of each query, and what was done: request is k, ef, refine, strategy, seconds left.
+    ///
+    /// `among` are graphs of a column and the values of which every kept row has one.
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -178,15 +185,22 @@ impl GraphIndex {
         base: Vectors,
         request: (usize, usize, usize, String, Option<f64>),
         keep: Option<Bytes>,
+        among: Option<(PyRef<'py, ColumnGraph>, Vec<u32>)>,
     ) -> PyResult<(Found<'py>, Did)> {
         let (k, ef, refine, strategy, deadline_s) = request;
-        let strategy = strategy_named(&strategy)?;
+        let forced = strategy == COLUMN;
+        let strategy = if forced { Strategy::Auto } else { strategy_named(&strategy)? };
         let column = self.column(&base)?;
         let query = Query::new(&queries.column()?, &column, self.hnsw.facts().metric).map_err(refused)?;
         let stop = stop(deadline_s)?;
         let request = Request { k, ef, refine, strategy, keep: kept(keep.as_ref(), column.rows())?, stop };
-        let (hits, report) = py.detach(|| self.search_all(&query, &column, &request)).map_err(timed_out)?;
-        Ok((padded(py, &hits, k, 0)?, did(report)))
+        let among = among.as_ref().map(|(column, values)| Among { graph: &column.graph, values, forced });
+        if among.is_some_and(|among| among.graph.rows() != column.rows()) {
+            return Err(refused("graphs of a column of other rows"));
+        }
+        let searched = py.detach(|| self.search_all(&query, &column, &request, among.as_ref()));
+        let (hits, report) = searched.map_err(timed_out)?;
+        Ok((padded(py, &hits, k, 0)?, report))
     }
 
     /// A stream of the rows nearest to one query.
@@ -202,7 +216,7 @@ impl GraphIndex {
 }
 
 impl GraphIndex {
-    fn column<'a>(&self, base: &'a Vectors) -> PyResult<Column<'a>> {
+    pub(crate) fn column<'a>(&self, base: &'a Vectors) -> PyResult<Column<'a>> {
         let column = base.column()?;
         self.hnsw.fits(&column).map_err(refused)?;
         Ok(column)
@@ -213,20 +227,31 @@ impl GraphIndex {
         query: &Query,
         column: &Column,
         request: &Request,
-    ) -> Result<(Vec<Vec<Hit>>, Option<Report>), Stopped> {
+        among: Option<&Among>,
+    ) -> Result<(Vec<Vec<Hit>>, Did), Stopped> {
         let (mut found, mut total) = (Vec::with_capacity(query.count()), None);
         for number in 0..query.count() {
             let mut hits = Vec::with_capacity(request.k.min(column.rows()));
-            let report = self.hnsw.search(query, number, column, request, &mut hits)?;
-            total = Some(total.map_or(report, |before| together(before, report)));
+            let did = match among {
+                Some(among) => match self.hnsw.search_among(query, number, column, (among, request), &mut hits)? {
+                    Done::ByGraph(report) => did(&report),
+                    Done::ByColumn(report) => (COLUMN, report.hops, report.scored, report.scanned, false),
+                },
+                None => did(&self.hnsw.search(query, number, column, request, &mut hits)?),
+            };
+            total = Some(total.map_or(did, |before| together(before, did)));
             found.push(hits);
         }
-        Ok((found, total))
+        Ok((found, total.unwrap_or((AUTO, 0, 0, 0, false))))
     }
 }
 
+/// The name of a search in the graphs of a column, which is no strategy of the graph of all rows.
+const COLUMN: &str = "column";
+const AUTO: &str = "auto";
+
 const STRATEGIES: [(&str, Strategy); 6] = [
-    ("auto", Strategy::Auto),
+    (AUTO, Strategy::Auto),
     ("plain", Strategy::Plain),
     ("alpha", Strategy::Alpha),
     ("mix", Strategy::Mix),
@@ -239,18 +264,12 @@ fn strategy_named(name: &str) -> PyResult<Strategy> {
     found.map(|(_, strategy)| strategy).ok_or_else(|| refused(format!("no strategy {name:?}")))
 }
 
-fn together(a: Report, b: Report) -> Report {
-    Report {
-        strategy: b.strategy,
-        hops: a.hops + b.hops,
-        scored: a.scored + b.scored,
-        scanned: a.scanned + b.scanned,
-        switched: a.switched || b.switched,
-    }
+fn together(before: Did, did: Did) -> Did {
+    let (strategy, hops, scored, scanned, switched) = did;
+    (strategy, before.1 + hops, before.2 + scored, before.3 + scanned, before.4 || switched)
 }
 
-fn did(report: Option<Report>) -> Did {
-    let Some(report) = report else { return ("auto", 0, 0, 0, false) };
+fn did(report: &Report) -> Did {
     let name = STRATEGIES.into_iter().find_map(|(name, strategy)| (strategy == report.strategy).then_some(name));
     (name.unwrap_or_default(), report.hops, report.scored, report.scanned, report.switched)
 }
@@ -273,13 +292,12 @@ impl GraphStream {
         base: Vectors,
         count: usize,
         deadline_s: Option<f64>,
-    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>)> {
+    ) -> PyResult<Batch<'py>> {
         let (index, column, stop) = (&*index, index.column(&base)?, stop(deadline_s)?);
         let keep = kept(self.keep.as_ref(), column.rows())?;
-        let mut hits = Vec::with_capacity(count);
-        let pulled = py.detach(|| {
-            index.hnsw.pull(&mut self.state.lock(), &self.query, &column, (keep, count, stop), &mut hits)
-        });
+        let mut hits = Vec::with_capacity(count.min(column.rows()));
+        let pulled =
+            py.detach(|| index.hnsw.pull(&mut self.state.lock(), &self.query, &column, (keep, count, stop), &mut hits));
         pulled.map_err(timed_out)?;
         let rows: Vec<i64> = hits.iter().map(|hit| i64::from(hit.row)).collect();
         let distances: Vec<f32> = hits.iter().map(|hit| hit.distance).collect();

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod bloom;
 mod checksum;
 mod codec;
+mod column_graph;
 mod fastscan;
 mod filter;
 mod graph;
@@ -25,6 +26,7 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bloom::register(module)?;
     checksum::register(module)?;
     codec::register(module)?;
+    column_graph::register(module)?;
     fastscan::register(module)?;
     filter::register(module)?;
     graph::register(module)?;

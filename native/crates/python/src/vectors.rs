@@ -3,7 +3,7 @@
 use elanus_kernels::{Column, Element, Hit, Metric, Queries};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
 /// Rows and distances, `[queries, k]` each.
@@ -116,10 +116,18 @@ pub(crate) fn prepare(queries: &Column, column: &Column, metric: Metric) -> PyRe
     Queries::new(queries, column.element(), metric).map_err(PyValueError::new_err)
 }
 
+/// Memory that there may not be: how much of it comes from a request.
+fn filled<T: Copy>(size: usize, value: T) -> PyResult<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(size).map_err(|_| PyMemoryError::new_err("too many results"))?;
+    values.resize(size, value);
+    Ok(values)
+}
+
 /// Hits as arrays of `[queries, k]`, padded with -1 and infinity.
 pub(crate) fn padded<'py>(py: Python<'py>, found: &[Vec<Hit>], k: usize, first_row: i64) -> PyResult<Found<'py>> {
     let size = found.len().checked_mul(k).ok_or_else(|| PyOverflowError::new_err("too many results"))?;
-    let (mut rows, mut distances) = (vec![-1; size], vec![f32::INFINITY; size]);
+    let (mut rows, mut distances) = (filled(size, -1)?, filled(size, f32::INFINITY)?);
     for (query, hits) in found.iter().enumerate() {
         for (position, hit) in hits.iter().enumerate() {
             rows[query * k + position] = i64::from(hit.row) + first_row;

@@ -1,157 +1,337 @@
-"""HNSW: a layered neighbour graph over the vectors, built and walked by FAISS.
+"""A layered neighbour graph (Malkov and Yashunin 2018) over the vectors of one segment, built and walked natively.
 
-Malkov and Yashunin 2018. FAISS walks by distance alone and keeps the rows that pass a filter, so a filtered walk is
-given a beam wider by the inverse of the filter's selectivity.
+The graph is walked on codes; what it finds is measured again on the segment's own column, so distances are exact.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self, get_args
 
-from elanus.index.base import INDEX_KINDS, IndexKind, Matrix, SearchParams
-from elanus.index.dense import library
-from elanus.index.dense.vectors import chunks
-from elanus.index.families import BINARY_FAMILY, FLOAT_FAMILY, FLOATS, INT8_FAMILY
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from elanus._native import kernels
+from elanus._native.graph import SECTIONS, CodeName, Graph, GraphStream, Strategy
+from elanus._native.kernels import Vectors
+from elanus._native.memory import resident
+from elanus.index.base import BuildStopped, GroupedIndex, SearchParams, Stop, Term, Work
+from elanus.index.dense.adjustment import Adjustment, Promise
+from elanus.index.dense.calibrating import calibrate
+from elanus.index.dense.calibration import Calibration, target_recall
+from elanus.index.dense.code_choice import choose_code
+from elanus.index.dense.column_graphs import NO_COLUMNS, ColumnGraphs, graph_fields, spelled
 from elanus.index.header import Header, read_header
+from elanus.index.sections import SECTIONS_FILE, read_sections, write_sections
+from elanus.model import deadline
 from elanus.model.bitset import Bitset
-from elanus.model.errors import SearchFailed
+from elanus.model.deadline import Expired
+from elanus.model.errors import DataCorrupted, SearchFailed
 from elanus.model.hits import Hits
+from elanus.model.ids import FieldId
 from elanus.model.params import INT32_MAX, Params, param
+from elanus.model.schema import Field, Schema
 from elanus.model.types import DataType, Metric
 
-NAME: Final = "HNSW"
-VERSION: Final = 1
-DEFAULT_EF: Final = 64
-WIDEST_FILTERED_EF: Final = 2_048  # FAISS' beam costs its square; past this an exact scan of the survivors is quicker
+EXACT: Final = "exact"
 KNOWHERE_ERROR: Final = 2099
+
+REMEASURED: Final[dict[str, int]] = {"sq8": 2, "sq4": 3, "f16": 1, "bf16": 1, "column": 1}
+"""For each result so many of a walk's best are measured exactly: the coarser the code, the less its order is worth."""
+
+ELEMENTS: Final = {
+    DataType.FLOAT_VECTOR: "f32",
+    DataType.FLOAT16_VECTOR: "f16",
+    DataType.BFLOAT16_VECTOR: "bf16",
+    DataType.INT8_VECTOR: "i8",
+    DataType.BINARY_VECTOR: "bit",
+}
+"""What a graph's facts call the elements of a type."""
+
+FORCED: Final = frozenset(get_args(Strategy)) - {"auto"}
 
 
 @dataclass(frozen=True)
-class HnswBuild(Params):
-    """How a graph is built: links of a row on each layer, and the beam that looks for them."""
+class GraphBuild(Params):
+    """How a graph is built: links of a row on each layer above the base, and the beam that looks for them.
+
+    column_graphs  names of the scalar fields whose values get graphs of their own, between commas
+    """
 
     M: int = param(30, low=2, high=2048)
     ef_construction: int = param(360, low=1, high=INT32_MAX, wire="efConstruction")
+    column_graphs: str = param("")
+
+    @classmethod
+    def parse(cls, pairs: Mapping[str, Any]) -> Self:
+        """Return the parameters that ``pairs`` name; see ``Params.parse``."""
+        return super().parse(spelled(pairs))
 
 
 @dataclass(frozen=True)
-class HnswSearch(SearchParams):
+class GraphSearch(SearchParams):
     """How a graph is walked.
 
-    ef     width of the beam; when absent the larger of k and 64 * level
-    level  1 (fast) to 10 (thorough), AUTOINDEX's way to say ef
+    ef             width of the beam; when absent the index takes the one that was measured to reach the recall
+    level          1 (fast) to 10 (thorough): a recall to aim at, see ``calibration.LEVELS``
+    target_recall  the recall to aim at, 1 for an exact scan; 0.96 when absent
     """
 
     ef: int = param(0, low=1, high=INT32_MAX)
-    level: int = param(1, low=1, high=10)
+    level: int = param(0, low=1, high=10)
+    target_recall: float = param(0.0, low=0.01, high=1)
 
     def check(self, k: int) -> None:
         """Raise SearchFailed when ``ef`` is given and smaller than ``k``."""
         if 0 < self.ef < k:
             raise SearchFailed(f"ef({self.ef}) should be larger than k({k})", segcore=KNOWHERE_ERROR)
 
-    def width(self, k: int, selectivity: float) -> int:
-        """Return the beam for ``k`` results of which a share ``selectivity`` of the rows may be one."""
-        width = self.ef or max(DEFAULT_EF * self.level, k)
-        return max(width, min(math.ceil(width / selectivity), WIDEST_FILTERED_EF))
+    @property
+    def recall(self) -> float:
+        """The recall to aim at."""
+        return target_recall(self.target_recall, self.level)
+
+    def candidates(self, k: int) -> int:
+        """Return how many rows are to be measured exactly for ``k`` results, at least."""
+        return k
+
+    @property
+    def strategy(self) -> Strategy:
+        """How to walk under a filter."""
+        return self.hints if self.hints in FORCED else "auto"  # type: ignore[return-value]  # one of its names
 
 
-class HnswIndex:
-    """A FAISS graph over the vectors of one segment. See ``VectorIndex``."""
+def grouped_fields(schema: Schema, params: Params, *, partition_key: bool) -> list[Field]:
+    """Return the fields whose values have graphs beside the one built with ``params``; none beside other indexes.
 
-    def __init__(self, native: Any, header: Header, *, mapped: bool) -> None:
-        self._native = native
+    partition_key  whether the field of the partition key is one of them anyway
+    """
+    if not isinstance(params, GraphBuild):
+        return []
+    return graph_fields(schema, params.column_graphs, partition_key=partition_key)
+
+
+class GraphIndex(GroupedIndex):
+    """A graph over the vectors of one segment. See ``VectorIndex``."""
+
+    def __init__(self, graph: Graph, header: Header, *, mapped: bool) -> None:
+        self._graph = graph
         self._header = header
-        self._metric = Metric(header.metric)
         self._mapped = mapped
+        self._columns = NO_COLUMNS
+        self._calibration = Calibration.from_json(header.calibration) if header.calibration else None
+        self._adjustment = Adjustment()
         self.num_rows = header.rows
 
     @classmethod
     def build(
-        cls, matrix: Matrix, data_type: DataType, metric: Metric, params: HnswBuild, *, threads: int = 1
-    ) -> HnswIndex:
-        """Return the graph over ``matrix``.
+        cls,
+        base: Vectors,
+        metric: Metric,
+        params: GraphBuild,
+        code: CodeName,
+        *,
+        kind: str,
+        version: int,
+        finer: bool = False,
+        keep: Bitset | None = None,
+        threads: int = 1,
+        stop: Stop | None = None,
+    ) -> GraphIndex:
+        """Return the graph over the kept rows of ``base``, as a kind and version of files; see ``Builder``.
 
-        cost  about 0.5 ms of CPU a row at M 30, efConstruction 200 and 384 dimensions; the same graph on one thread
+        finer  build it anew on a finer code where ``code`` is measured to be too coarse for the data
+        cost   about 0.15 ms of CPU a row at M 16, efConstruction 200 and 384 dimensions, and a tenth to measure it;
+               the same graph on one thread
         """
-        rows, dim = matrix.shape
-        with library.building(threads):
-            native = library.faiss().IndexHNSWFlat(dim, params.M, library.metric_number(metric))
-            native.hnsw.efConstruction = params.ef_construction
-            for chunk in chunks(matrix, metric):
-                native.add(chunk)
+
+        def built(name: str) -> Graph:
+            graph = Graph.build(
+                base,
+                metric,
+                code=name,  # type: ignore[arg-type]  # one of its names
+                m=params.M,
+                ef_construction=params.ef_construction,
+                keep=keep,
+                threads=threads,
+                stop=stop,
+            )
+            if graph is None:
+                raise BuildStopped(f"the build of a graph over {base.rows} rows was stopped")
+            return graph
+
+        def measured(graph: Graph, name: str) -> Calibration | None:
+            def walked(queries: Vectors, k: int, ef: int, refine: int, keep: Bitset | None) -> Hits:
+                return graph.search(queries, base, k, ef=ef, refine=refine, keep=keep)[0]
+
+            return calibrate(walked, base, metric, keep, code=name, ef_construction=params.ef_construction)
+
+        if finer:
+            graph, calibration, _ = choose_code(built, measured, code)
+        else:
+            graph = built(code)
+            calibration = measured(graph, code)
         header = Header(
-            kind=NAME, version=VERSION, data_type=data_type, metric=metric, rows=rows, dim=dim, params=asdict(params)
+            kind=kind,
+            version=version,
+            data_type=base.type,
+            metric=metric,
+            rows=base.rows,
+            dim=base.dim,
+            vectors=base.rows if keep is None else keep.count(),
+            params=asdict(params),
+            facts=graph.facts,
+            calibration=calibration.to_json() if calibration else "",
         )
-        return cls(native, header, mapped=False)
+        return cls(graph, header, mapped=False)
 
     @classmethod
-    def load(cls, folder: Path, data_type: DataType, metric: Metric) -> HnswIndex:
-        """Return the graph saved in ``folder``, mapped; DataCorrupted when the files aren't such a graph."""
-        header = read_header(folder, NAME, VERSION, data_type, metric)
-        return cls(library.read(folder, header, "IndexHNSWFlat"), header, mapped=True)
+    def load(
+        cls, folder: Path, data_type: DataType, metric: Metric, *, kind: str, version: int, mapped: bool = False
+    ) -> GraphIndex:
+        """Return the graph saved in ``folder``; DataCorrupted when the files aren't such a graph.
+
+        mapped  leave codes and links in the file: less memory, and a fifth more time for a search
+        """
+        header = read_header(folder, kind, version, data_type, metric)
+        facts = header.facts
+        wanted = (header.rows, header.dim, header.metric, ELEMENTS[data_type])
+        if (found := tuple(facts.get(name) for name in ("rows", "dim", "metric", "element"))) != wanted:
+            raise DataCorrupted(f"{folder / 'header.json'} contradicts itself: expected {wanted}, found {found}")
+        sections = read_sections(folder)
+        arrays = {name: sections.numbers(name, dtype) for name, dtype in SECTIONS.items()}
+        if not mapped:
+            arrays = {name: resident(array) for name, array in arrays.items()}
+        try:
+            graph = Graph.open(facts, arrays)
+        except ValueError as error:
+            raise DataCorrupted(f"{folder / SECTIONS_FILE}, {error}") from error
+        try:
+            index = cls(graph, header, mapped=mapped)
+        except ValueError as error:
+            raise DataCorrupted(f"{folder / 'header.json'}: {error}") from error
+        index._columns = ColumnGraphs.read(sections, facts, header.rows, mapped=mapped)
+        return index
+
+    def with_columns(
+        self,
+        base: Vectors,
+        columns: Mapping[FieldId, pa.Array],
+        *,
+        keep: Bitset | None = None,
+        threads: int = 1,
+        stop: Stop | None = None,
+    ) -> GraphIndex:
+        """Return the graph with graphs of the values of some columns; see ``GroupedIndex``."""
+        other = copy(self)
+        other._columns = ColumnGraphs.build(self._graph, base, columns, keep=keep, threads=threads, stop=stop)
+        other._header = msgspec.structs.replace(self._header, facts={**self._header.facts, **other._columns.facts()})
+        return other
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of ordinary memory: level and offset of each row; vectors and links too until loaded from a file."""
-        fixed = 12 * self.num_rows
-        links = 8 * self._links * self.num_rows
-        return fixed if self._mapped else fixed + links + 4 * self._header.dim * self.num_rows
+        """Bytes of ordinary memory: codes and links, unless they are mapped."""
+        return 0 if self._mapped else self._graph.nbytes + self._columns.nbytes
+
+    def search(
+        self,
+        queries: Vectors,
+        base: Vectors,
+        k: int,
+        params: SearchParams,
+        keep: Bitset | None,
+        *,
+        terms: Sequence[Term] = (),
+    ) -> tuple[Hits, Work]:
+        """Return about the k nearest kept rows of each query; the graph walks or scans by what costs less."""
+        assert isinstance(params, GraphSearch)
+        kept = self.num_rows if keep is None else keep.count()
+        if self._only_exact(params, k):
+            deadline.check()
+            work = Work(EXACT, scanned=queries.rows * kept)
+            return kernels.scan(queries, base, Metric(self._header.metric), k, keep=keep), work
+        ef, refine = self._width(params, k, kept / max(self.num_rows, 1))
+        try:
+            hits, report = self._graph.search(
+                queries,
+                base,
+                k,
+                ef=self._bounded(max(ef, refine)),
+                refine=self._bounded(refine),
+                keep=_unless_all(keep),
+                strategy=params.strategy,
+                among=self._columns.among(terms) if terms else None,
+                deadline_s=deadline.remaining_s(),
+            )
+        except TimeoutError:
+            raise Expired("the call's deadline passed during a search") from None
+        return hits, Work(report.strategy, report.hops, report.scored, report.scanned, report.switched)
+
+    def _only_exact(self, params: GraphSearch, k: int) -> bool:
+        """Whether no walk was measured to reach the recall that is asked for; one that is told how to walk does."""
+        if params.ef or params.strategy != "auto":
+            return False
+        return self._calibration is None or self._calibration.falls_short(k, params.recall)
+
+    def _width(self, params: GraphSearch, k: int, share: float) -> tuple[int, int]:
+        """Return how wide to walk for ``k`` results, and how many rows to measure exactly.
+
+        share  of the rows that are kept
+        """
+        wanted = max(k, params.candidates(k))
+        if params.ef:
+            return params.ef, max(wanted, k * REMEASURED[str(self._graph.facts["code"])])
+        if self._calibration is None:
+            return self.num_rows, wanted
+        ef, refine = self._calibration.ef_for(k, params.recall, share)
+        return self._adjustment.widened(ef, self.num_rows), max(wanted, refine)
+
+    def promise(self, params: SearchParams) -> Promise | None:
+        """Return what searches owe whose width is left to the index, None for others."""
+        assert isinstance(params, GraphSearch)
+        left = not params.ef and params.strategy == "auto" and self._calibration is not None
+        return Promise(params.recall, self._adjustment) if left else None
 
     @property
-    def _links(self) -> int:
-        return int(self._header.params["M"])
+    def calibration(self) -> Calibration | None:
+        """What searches were measured to find, None for a graph that is too small."""
+        return self._calibration
 
-    def search(self, queries: Matrix, k: int, params: SearchParams, keep: Bitset | None) -> Hits:
-        """Return about the k nearest kept rows of each query; cost about ``walk_rows`` a query."""
-        assert isinstance(params, HnswSearch)
-        count = self.num_rows if keep is None else keep.count()
-        if count == 0 or len(queries) == 0:
-            return Hits.none(len(queries), k)
-        width = params.width(k, count / self.num_rows)
-        if keep is None or count == self.num_rows:
-            return library.search(self._native, queries, k, self._metric, _unfiltered(width))
-        chosen = library.selector(keep)
-        walk = library.faiss().SearchParametersHNSW(efSearch=width, sel=chosen)
-        return library.search(self._native, queries, k, self._metric, walk)
+    def _bounded(self, width: int) -> int:
+        """Return a number of rows that is no larger than it has to be: users may ask for any."""
+        return max(1, min(width, self.num_rows))
 
-    def walk_rows(self, params: SearchParams, k: int, selectivity: float) -> float:
-        """Estimate a walk in scanned rows, fitted to 100,000 sentence embeddings of 384 dimensions.
-
-        A walk scores 12.5 * M^0.45 * ef^0.8 rows and takes 2.7 times as long for each as a scan, which reads in order.
-        """
-        assert isinstance(params, HnswSearch)
-        if selectivity <= 0.0:
-            return 0.0
-        width = params.width(k, selectivity)
-        return min(33.0 * math.pow(self._links, 0.45) * math.pow(width, 0.8), 2.7 * self.num_rows)
+    def stream(self, query: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None) -> Batches:
+        """Return the kept rows from the nearest on."""
+        assert isinstance(params, GraphSearch)
+        ef, _ = self._width(params, k, 1.0)
+        native = self._graph.stream(query, base, ef=self._bounded(ef), keep=_unless_all(keep))
+        return Batches(native)
 
     def save(self, folder: Path) -> None:
         """Write the graph and its header into ``folder``."""
-        library.write(self._native, self._header, folder)
+        write_sections(folder, {**self._graph.sections(), **self._columns.sections()})
+        self._header.write(folder)
 
 
-@lru_cache(maxsize=256)
-def _unfiltered(width: int) -> Any:
-    """Return FAISS' parameters of a walk without a filter; FAISS only reads them, so threads share them."""
-    return library.faiss().SearchParametersHNSW(efSearch=width)
+class Batches:
+    """A graph's rows from the nearest on, within the call's deadline. See ``Stream``."""
+
+    def __init__(self, native: GraphStream) -> None:
+        self._native = native
+
+    def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return about the next ``count`` rows and their distances, ascending within the batch; fewer at the end."""
+        try:
+            return self._native.next(count, deadline.remaining_s())
+        except TimeoutError:
+            raise Expired("the call's deadline passed during a search") from None
 
 
-INDEX_KINDS.register(
-    IndexKind(
-        name=NAME,
-        family="vector",
-        version=VERSION,
-        metrics={**FLOAT_FAMILY, **INT8_FAMILY, **BINARY_FAMILY},
-        build_params=HnswBuild,
-        search_params=HnswSearch,
-        built=frozenset(FLOATS),
-        engine="HNSW graph (FAISS)",
-        build=HnswIndex.build,
-        load=HnswIndex.load,
-    )
-)
+def _unless_all(keep: Bitset | None) -> Bitset | None:
+    return None if keep is None or keep.count() == keep.num_rows else keep

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from elanus.index.base import Matrix
-from elanus.index.dense.vectors import Floats, as_floats
+from elanus.index.dense.vectors import Floats, Matrix, as_floats
 from elanus.index.header import Header
 from elanus.model.bitset import Bitset
 from elanus.model.errors import DataCorrupted, StorageFailed
@@ -102,7 +101,7 @@ def read(folder: Path, header: Header, class_name: str) -> Any:
         native = module.read_index(str(path), module.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as error:  # lengths read from damaged bytes ask for any amount of memory
         raise DataCorrupted(f"{path} cannot be read: {error}") from error
-    wanted = (class_name, header.rows, header.dim, metric_number(Metric(header.metric)))
+    wanted = (class_name, header.vectors, header.dim, metric_number(Metric(header.metric)))
     found = (type(native).__name__, native.ntotal, native.d, native.metric_type)
     if found != wanted:
         raise DataCorrupted(f"{path} isn't what its header says: expected {wanted}, found {found}")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.index.base import Matrix
+from elanus._native.kernels import Vectors
+from elanus.model.columns import VECTOR_DTYPES
 from elanus.model.types import Metric
 
-CHUNK_ROWS: Final = 16_384
+Matrix: TypeAlias = NDArray[np.generic]
+Floats: TypeAlias = NDArray[np.float32]
 
-Floats = NDArray[np.float32]
+
+def matrix_of(vectors: Vectors) -> Matrix:
+    """Return floating-point vectors as [rows, dim] of their dtype, over the same memory; bfloat16 as uint16."""
+    count = vectors.rows * vectors.dim
+    matrix: Matrix = np.frombuffer(vectors.data, dtype=VECTOR_DTYPES[vectors.type], count=count)
+    return matrix.reshape(vectors.rows, vectors.dim)
 
 
 def as_floats(matrix: Matrix, metric: Metric) -> Floats:
@@ -24,12 +30,6 @@ def as_floats(matrix: Matrix, metric: Metric) -> Floats:
     """
     floats = _widen(matrix)
     return normalised(floats) if metric is Metric.COSINE else floats
-
-
-def chunks(matrix: Matrix, metric: Metric) -> Iterator[Floats]:
-    """Yield the rows of ``matrix`` in order, ready to be added, without a second copy of the whole."""
-    for start in range(0, len(matrix), CHUNK_ROWS):
-        yield as_floats(matrix[start : start + CHUNK_ROWS], metric)
 
 
 def normalised(floats: Floats) -> Floats:

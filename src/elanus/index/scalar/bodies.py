@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elanus._native import postings
 from elanus.index.scalar.keys import Spans
-from elanus.index.scalar.sections import Section, Sections
+from elanus.index.sections import Section, Sections
 from elanus.model.bitset import Bitset
 
 Starts = NDArray[np.int64]

@@ -14,7 +14,7 @@ from elanus.expr.evaluation.numbers import Numbers
 from elanus.expr.evaluation.operands import load
 from elanus.expr.evaluation.texts import Texts
 from elanus.index.scalar.casts import Cast, cast_scalars
-from elanus.index.scalar.sections import Section
+from elanus.index.sections import Section
 from elanus.model.bitset import Bitset
 from elanus.model.columns import take
 

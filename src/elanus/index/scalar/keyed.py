@@ -25,7 +25,7 @@ from elanus.index.scalar.bodies import BODY_READERS, Bitmaps, Body, RowLists, St
 from elanus.index.scalar.casts import Cast, ScalarBuild, accepts
 from elanus.index.scalar.entries import Entries, read_entries
 from elanus.index.scalar.keys import Keys, Spans, TextKeys, keys_of, outside, spans_at
-from elanus.index.scalar.sections import (
+from elanus.index.sections import (
     KNOWN,
     Section,
     Sections,

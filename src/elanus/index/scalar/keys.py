@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from elanus._native import postings
 from elanus.expr.bound import Matching
 from elanus.expr.evaluation.texts import Texts
-from elanus.index.scalar.sections import Section
+from elanus.index.sections import Section
 from elanus.model.columns import varlen_buffers
 
 Spans = NDArray[np.int64]

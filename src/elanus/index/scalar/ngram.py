@@ -21,7 +21,7 @@ from elanus.expr.like import parts
 from elanus.index.base import INDEX_KINDS, IndexKind
 from elanus.index.header import ScalarHeader, read_scalar_header
 from elanus.index.scalar.casts import Cast, ScalarBuild
-from elanus.index.scalar.sections import (
+from elanus.index.sections import (
     KNOWN,
     Section,
     Sections,

@@ -18,7 +18,7 @@ from elanus.expr.bound import OperandLeaf, Relation, Spatial
 from elanus.expr.evaluation.geometry import EARTH_RADIUS_M, POINT_TESTS, planar_degree_m
 from elanus.index.base import INDEX_KINDS, IndexKind
 from elanus.index.header import ScalarHeader, read_scalar_header
-from elanus.index.scalar.sections import (
+from elanus.index.sections import (
     KNOWN,
     Section,
     Sections,

@@ -62,10 +62,11 @@ def _message(described: indexes.IndexDescription) -> Any:
 
 
 def _params(described: indexes.IndexDescription) -> Pairs:
-    """Return what the user passed; when an exact scan answers for a kind that promises another way, say so too."""
+    """Return what the user passed and what was measured; an exact scan that answers for another kind is named too."""
+    given = (*described.info.params, *described.measured)
     if described.answered_by != EXACT_SCAN or described.info.kind in EXACT_KINDS:
-        return described.info.params
-    return (*described.info.params, ("answered_by", EXACT_SCAN))
+        return given
+    return (*given, ("answered_by", EXACT_SCAN))
 
 
 def _only(request: Any, call: Call) -> indexes.IndexDescription:

@@ -31,7 +31,6 @@ SEARCH_KEYS = frozenset(
         "timezone",
         "time_fields",
         "page_retain_order",
-        "hints",
     }
 )
 # Asking for one of these with a value other than "False", 0 or nothing is refused.

@@ -37,8 +37,8 @@ pub fn encode(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, 
     assert!(column.element() != Element::Bit && column.dim() <= MAX_DIM, "no codes of such vectors");
     let rows = column.rows();
     let (row_bytes, tail_len) = (code.row_bytes(column.dim()), code.tail_len());
-    let summary = summarize(column, metric, code, keep, threads);
-    let encoder = Encoder::new(*column, metric, code, &summary.mean, summary.longest);
+    let mean = mean_of(column, metric, code, keep, threads);
+    let encoder = Encoder::new(*column, metric, code, &mean);
     let mut codes = vec![0; row_bytes * rows];
     let mut tails = vec![0.0; tail_len * rows];
     let each = rows.div_ceil(threads.max(1)).max(1);
@@ -57,22 +57,16 @@ pub fn encode(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, 
             }
         }
     });
-    Encoded { codes, tails, mean: summary.mean }
+    Encoded { codes, tails, mean }
 }
 
-/// What has to be known of all rows before one is encoded.
-struct Summary {
-    mean: Vec<f32>,
-    /// The greatest squared length.
-    longest: f64,
-}
-
-fn summarize(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, threads: usize) -> Summary {
+/// The mean of the kept rows; empty where none is subtracted.
+fn mean_of(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, threads: usize) -> Vec<f32> {
     let exact = column.element() == Element::I8 && code == Code::Sq8;
-    if metric != Metric::Ip && exact {
-        return Summary { mean: Vec::new(), longest: 0.0 };
+    if metric == Metric::Ip || exact {
+        return Vec::new();
     }
-    let encoder = Encoder::new(*column, metric, code, &[], 0.0);
+    let encoder = Encoder::new(*column, metric, code, &[]);
     let blocks = column.rows().div_ceil(SUMMED);
     let mut sums: Vec<rows::Sums> = Vec::new();
     sums.resize_with(blocks, Default::default);
@@ -95,21 +89,20 @@ fn summarize(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, t
             }
         }
     });
-    combined(&sums, metric)
+    combined(&sums)
 }
 
-fn combined(blocks: &[rows::Sums], metric: Metric) -> Summary {
+fn combined(blocks: &[rows::Sums]) -> Vec<f32> {
     let count: usize = blocks.iter().map(|sums| sums.count).sum();
-    let longest = blocks.iter().fold(0.0, |longest: f64, sums| longest.max(sums.longest));
     let dim = blocks.first().map_or(0, |sums| sums.total.len());
-    let mut total = vec![0.0; if metric == Metric::Ip { 0 } else { dim }];
+    let mut total = vec![0.0; dim];
     for sums in blocks {
         for (total, sum) in total.iter_mut().zip(&sums.total) {
             *total += sum;
         }
     }
     let mean = |total: f64| Some((total / count.max(1) as f64) as f32).filter(|mean| mean.is_finite()).unwrap_or(0.0);
-    Summary { mean: total.into_iter().map(mean).collect(), longest }
+    total.into_iter().map(mean).collect()
 }
 
 type Sum = unsafe fn(&Encoder, Range<usize>, Option<&[u8]>) -> rows::Sums;

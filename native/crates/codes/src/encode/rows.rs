@@ -5,7 +5,7 @@ use std::ops::Range;
 use elanus_kernels::simd::{bf16_to_f32, f16_to_f32};
 use elanus_kernels::{Column, Element, Metric};
 
-use super::lanes::{inverse_length, square_of};
+use super::lanes::inverse_length;
 use super::quantize;
 use crate::code::Code;
 
@@ -15,7 +15,6 @@ pub(super) struct Encoder<'a> {
     metric: Metric,
     code: Code,
     mean: &'a [f32],
-    longest: f64,
 }
 
 /// Sums over rows.
@@ -23,8 +22,6 @@ pub(super) struct Encoder<'a> {
 pub(super) struct Sums {
     pub(super) total: Vec<f64>,
     pub(super) count: usize,
-    /// The greatest squared length.
-    pub(super) longest: f64,
 }
 
 #[inline(always)]
@@ -33,8 +30,8 @@ fn is_kept(keep: Option<&[u8]>, row: usize) -> bool {
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(column: Column<'a>, metric: Metric, code: Code, mean: &'a [f32], longest: f64) -> Self {
-        Encoder { column, metric, code, mean, longest }
+    pub(super) fn new(column: Column<'a>, metric: Metric, code: Code, mean: &'a [f32]) -> Self {
+        Encoder { column, metric, code, mean }
     }
 
     /// Sums rows as they will be encoded, but for the mean.
@@ -45,10 +42,6 @@ impl<'a> Encoder<'a> {
         for row in range.filter(|&row| is_kept(keep, row)) {
             self.widen(row, &mut values);
             sums.count += 1;
-            if self.metric == Metric::Ip {
-                sums.longest = sums.longest.max(square_of(&values));
-                continue;
-            }
             let factor = if self.metric == Metric::Cosine { inverse_length(&values) } else { 1.0 };
             for (total, &value) in sums.total.iter_mut().zip(&values) {
                 *total += f64::from(value * factor);
@@ -78,10 +71,7 @@ impl<'a> Encoder<'a> {
                 // A zero vector is as far from everything as a unit vector at a right angle.
                 square + if is_zero { 1.0 } else { 0.0 }
             };
-            tail[1] = match self.metric {
-                Metric::Ip => (self.longest - square).clamp(0.0, f64::from(f32::MAX)).sqrt() as f32,
-                _ => square as f32,
-            };
+            tail[1] = square as f32;
         }
     }
 

@@ -110,10 +110,6 @@ impl Truth {
         let length = if self.metric == Metric::Cosine { square(&wide).sqrt() } else { 1.0 };
         wide.iter().zip(&self.mean).map(|(value, mean)| value / length - mean).collect()
     }
-
-    pub fn longest(&self) -> f64 {
-        self.rows.iter().map(|row| square(row)).fold(0.0, f64::max)
-    }
 }
 
 /// How far a coded vector may be from the vector, at most.

@@ -57,11 +57,12 @@ impl Growing {
         assert!(upto <= space.rows() && upto <= self.store.most_rows(), "{upto} rows are more than there is room for");
         let mut writer = self.writer.lock().expect("no writer has panicked");
         let Writer { work, is_in } = &mut *writer;
+        let ef = self.settings.ef(self.store.most_rows());
         is_in.resize(is_in.len().max(upto.div_ceil(8)), 0);
         self.store.reserve(upto);
         for row in self.rows()..upto {
             if keep.is_none_or(|keep| keep.contains(row as u32)) {
-                self.store.insert(space, row as u32, self.settings.ef(), work);
+                self.store.insert(space, row as u32, ef, work);
                 is_in[row / 8] |= 1 << (row % 8);
             }
             self.published.store(row + 1, Ordering::Release);
@@ -84,6 +85,7 @@ impl Growing {
     ) -> Result<Walked, Stopped> {
         out.clear();
         let upto = upto.min(self.rows());
+        let ef = ef.min(upto);
         let passing = keep.map_or(upto, |keep| keep.count());
         let Some((entry, top)) = self.store.entry(upto as u32).filter(|_| passing > 0) else {
             return Ok(Walked::default());

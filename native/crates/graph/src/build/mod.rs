@@ -51,9 +51,9 @@ impl BuildSettings {
         Shape { m: self.m.max(2), seed: self.seed }
     }
 
-    /// Fewer than `m` candidates would leave lists empty.
-    fn ef(&self) -> usize {
-        self.ef_construction.max(self.m)
+    /// Fewer than `m` candidates would leave lists empty; there are never more than rows.
+    fn ef(&self, most_rows: usize) -> usize {
+        self.ef_construction.min(most_rows).max(self.m)
     }
 }
 
@@ -125,7 +125,7 @@ pub fn build(
         store: &store,
         space,
         is_in: &is_in,
-        ef: settings.ef(),
+        ef: settings.ef(rows),
         progress,
         next: AtomicUsize::new(0),
         done: AtomicUsize::new(0),

@@ -38,9 +38,14 @@ impl Selector {
     /// A candidate is left when it is nearer to `row` than to every one left before it. Copies of `row` say nothing
     /// about directions: they take no part in that, and get at most half of the places.
     pub fn choose(&mut self, space: &dyn Space, row: u32, candidates: &mut Vec<Near>, limit: usize) {
-        candidates.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
-        let farthest = candidates.last().map_or(0.0, |last| last.distance).min(f32::MAX);
-        let num_copies = candidates.partition_point(|near| near.distance <= farthest * COPY);
+        let apart = |near: &Near| space.apart(row, near.row, near.distance);
+        let farthest = candidates.iter().map(apart).fold(0.0, f32::max).min(f32::MAX);
+        let is_copy = |near: &Near| apart(near) <= farthest * COPY;
+        candidates.sort_unstable_by(|a, b| {
+            let distances = a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row));
+            is_copy(b).cmp(&is_copy(a)).then(distances)
+        });
+        let num_copies = candidates.partition_point(is_copy);
         self.kept.clear();
         self.choose_spread(space, &candidates[num_copies..], limit - num_copies.min(limit / 4));
         candidates.truncate(num_copies);

@@ -63,11 +63,12 @@ impl ColumnGraph<'_> {
     ) -> Result<ColumnReport, Stopped> {
         out.clear();
         request.stop.look()?;
-        let refine = request.refine.max(request.k);
-        let ef = request.ef.max(refine);
+        let k = request.k.min(self.rows);
+        let refine = request.refine.clamp(k, self.rows);
+        let ef = request.ef.clamp(refine, self.rows);
         let report = ColumnReport::default();
         let mut search = Search { graph: self, walk, tuning, request, refine, ef, report };
-        if request.k > 0 {
+        if k > 0 {
             with_scratch(|scratch| {
                 search.find(scratch)?;
                 search.measure(exact, scratch, out);

@@ -16,6 +16,10 @@ impl Space for Subset<'_> {
     fn scorer_of(&self, row: u32) -> Box<dyn Scorer + '_> {
         Box::new(SubsetScorer { scorer: self.space.scorer_of(self.rows[row as usize]), rows: self.rows })
     }
+
+    fn apart(&self, one: u32, other: u32, distance: f32) -> f32 {
+        self.space.apart(self.rows[one as usize], self.rows[other as usize], distance)
+    }
 }
 
 struct SubsetScorer<'a> {

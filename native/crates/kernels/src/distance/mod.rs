@@ -30,6 +30,7 @@ unsafe impl Sync for Pairing<'_> {}
 impl<'a> Pairing<'a> {
     /// Pairs `queries` with `column`, whose vector lengths may be known already.
     pub(crate) fn new(queries: &'a Queries, column: &Column<'a>, lengths: Option<&'a [f32]>) -> Self {
+        assert!(queries.fit(column), "queries of another dimension or element");
         Pairing {
             queries: queries.start(),
             query_stride: queries.stride(),

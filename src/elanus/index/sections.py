@@ -1,4 +1,4 @@
-"""The file of a scalar index: named arrays in one Arrow IPC file, mapped, readable by whoever reads Arrow.
+"""The file of an index: named arrays in one Arrow IPC file, mapped, readable by whoever reads Arrow.
 
 The file has one row. Each column is a section: a ``large_list`` whose only value is the array, of numbers or of texts.
 Nothing is compressed, so arrays are used where they lie. See docs/formats/index.md.
@@ -20,7 +20,7 @@ from elanus.model.errors import DataCorrupted, StorageFailed
 
 SECTIONS_FILE: Final = "index.arrow"
 KNOWN: Final = "known"
-"""The section that every kind has: the rows with a value."""
+"""The section that every index over scalars has: the rows with a value."""
 
 Section: TypeAlias = NDArray[Any] | pa.Array
 """Numbers as a numpy array of one dimension; texts as ``large_string``, bytes as ``large_binary``."""
@@ -44,6 +44,10 @@ class Sections:
         if not values.flags.aligned:
             raise self.damaged(name, "it is not aligned")
         return values
+
+    def all_numbers(self) -> dict[str, NDArray[Any]]:
+        """Return every section, as numbers of the type that the file says; whoever takes them checks them."""
+        return {name: self.numbers(name, array.type.to_pandas_dtype()) for name, array in self._arrays.items()}
 
     def texts(self, name: str, length: int | None = None) -> pa.Array:
         """Return a section of texts: ``large_string``, valid UTF-8."""

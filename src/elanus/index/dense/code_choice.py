@@ -1,0 +1,45 @@
+"""Which code a graph's walk orders rows by: the smallest that tells near rows apart, found by measuring."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from elanus.index.dense.calibration import DEFAULT_TARGET, Calibration
+
+log = logging.getLogger("elanus.index")
+
+G = TypeVar("G")
+MUCH_NARROWER: Final = 0.5
+
+
+def choose_code(
+    build: Callable[[str], G], calibrate: Callable[[G, str], Calibration | None], first: str = "sq8"
+) -> tuple[G, Calibration | None, str]:
+    """Return the graph to keep, its calibration and its code: built with ``first``, anew with finer codes if need be.
+
+    build      makes the graph with a code
+    calibrate  measures it; None where there is too little to measure
+    cost       one build where the first code will do, as it nearly always does; at most three
+    """
+    code = first
+    graph, measured = build(code), None
+    measured = calibrate(graph, code)
+    while measured is not None and measured.needs_code:
+        finer = measured.needs_code
+        log.info("graph built anew: code=%s is too coarse for this data, trying %s", code, finer)
+        other = build(finer)
+        again = calibrate(other, finer)
+        if again is None or not _is_better(again, measured):
+            break
+        graph, measured, code = other, again, finer
+    return graph, measured, code
+
+
+def _is_better(finer: Calibration, coarser: Calibration) -> bool:
+    """Whether a finer code earns its memory: it proves the default recall alone, or at half the width."""
+    one, other = finer.setting(10), coarser.setting(10)
+    if (one.bound >= DEFAULT_TARGET) != (other.bound >= DEFAULT_TARGET):
+        return one.bound > other.bound
+    return one.ef <= MUCH_NARROWER * other.ef or one.recall > other.recall + (1.0 - DEFAULT_TARGET) / 2
