@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from elanus._native import core
 from elanus._native.kernels import Vectors
+from elanus._native.memory import resident
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits
 from elanus.model.types import Metric
@@ -124,7 +125,10 @@ class Graph:
         bits = None if keep is None else keep.bits
         settings = (code, m, ef_construction, threads, seed)
         built = core.graph_build(base._native(), metric, settings, bits, stop)
-        return None if built is None else cls(*built)
+        if built is None:
+            return None
+        facts, sections = built
+        return cls(facts, {name: resident(section) for name, section in sections.items()})
 
     @classmethod
     def open(cls, facts: Facts, sections: Mapping[str, NDArray[Any]]) -> Graph:

@@ -134,6 +134,24 @@ fn equal_vectors_are_at_equal_distances() {
 }
 
 #[test]
+fn one_wild_vector_leaves_the_others_their_bits() {
+    let (rows, dim) = (500, 24);
+    let mut base = vectors(rows, dim, 1.0, 5);
+    base[7 * dim..8 * dim].iter_mut().for_each(|value| *value *= 1e18);
+    let bytes = bytes_of(&base);
+    for code in [Code::Sq8, Code::Sq4, Code::F16, Code::Bf16] {
+        let encoded = encode(&column(&bytes, rows, dim), Metric::L2, code, None, 1);
+        let codes = open(&encoded, code, Metric::L2, rows, dim);
+        let from_row = |row: usize| all(&codes.scorer(&codes.prepare(&base[row * dim..(row + 1) * dim])), rows);
+        for row in [0, 100, 499] {
+            let found = from_row(row);
+            let nearest = (0..rows).min_by(|&a, &b| found[a].total_cmp(&found[b]));
+            assert_eq!(nearest, Some(row), "{code:?}: a row is nearest to itself");
+        }
+    }
+}
+
+#[test]
 fn a_zero_vector_is_at_a_right_angle_to_everything() {
     let (rows, dim) = (12, 50);
     let mut values = vectors(rows, dim, 0.5, 3);

@@ -76,11 +76,15 @@ impl Hnsw<'_> {
         let tuning = &self.facts().tuning;
         let exact = ColumnScorer::new(&query.exact, number, column, self.facts().metric);
         let Request { k, ef, refine, keep, stop, .. } = *request;
-        // As many rows pass as have one of the values, so all of these do.
-        let keep = keep.filter(|keep| keep.count() != rows);
-        let asked = ColumnRequest { values: among.values, k, ef, refine, keep, stop };
-        let search = |walk: &dyn Scorer| among.graph.search_values(walk, &exact, tuning, &asked, out);
-        self.with_walk(query, number, &exact, search).map(Done::ByColumn)
+        let search = |keep: Option<Keep>, out: &mut Vec<Hit>| {
+            let asked = ColumnRequest { values: among.values, k, ef, refine, keep, stop };
+            let search = |walk: &dyn Scorer| among.graph.search_values(walk, &exact, tuning, &asked, out);
+            self.with_walk(query, number, &exact, search).map(Done::ByColumn)
+        };
+        let Some(kept) = keep.filter(|keep| keep.count() == rows) else { return search(keep, out) };
+        // As many rows pass as have one of the values, so all of these do: unless a damaged file says otherwise.
+        let done = search(None, out)?;
+        if out.iter().all(|hit| kept.contains(hit.row)) { Ok(done) } else { search(keep, out) }
     }
 
     /// Whether the values' graphs are to be searched, `rows` rows in all.

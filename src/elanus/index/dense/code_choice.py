@@ -23,18 +23,17 @@ def choose_code(
     calibrate  measures it; None where there is too little to measure
     cost       one build where the first code will do, as it nearly always does; at most three
     """
-    code = first
-    graph, measured = build(code), None
-    measured = calibrate(graph, code)
-    while measured is not None and measured.needs_code:
-        finer = measured.needs_code
-        log.info("graph built anew: code=%s is too coarse for this data, trying %s", code, finer)
-        other = build(finer)
-        again = calibrate(other, finer)
-        if again is None or not _is_better(again, measured):
-            break
-        graph, measured, code = other, again, finer
-    return graph, measured, code
+    graph = build(first)
+    best = (graph, calibrate(graph, first), first)
+    tried = best[1]
+    while tried is not None and tried.needs_code:
+        finer = tried.needs_code
+        log.info("graph built anew: code=%s is too coarse for this data, trying %s", best[2], finer)
+        graph = build(finer)
+        tried = calibrate(graph, finer)
+        if tried is not None and (best[1] is None or _is_better(tried, best[1])):
+            best = (graph, tried, finer)
+    return best
 
 
 def _is_better(finer: Calibration, coarser: Calibration) -> bool:

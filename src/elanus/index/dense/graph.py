@@ -39,9 +39,11 @@ from elanus.model.schema import Field, Schema
 from elanus.model.types import DataType, Metric
 
 EXACT: Final = "exact"
+THOROUGH: Final = 0.99
+"""The recall for which rows are measured again where users say how wide to walk."""
 KNOWHERE_ERROR: Final = 2099
 
-REMEASURED: Final[dict[str, int]] = {"sq8": 2, "sq4": 3, "f16": 1, "bf16": 1, "column": 1}
+REMEASURED: Final[dict[str, int]] = {"sq8": 2, "sq4": 3, "f16": 2, "bf16": 2, "column": 1}
 """For each result so many of a walk's best are measured exactly: the coarser the code, the less its order is worth."""
 
 ELEMENTS: Final = {
@@ -285,11 +287,16 @@ class GraphIndex(GroupedIndex):
         """
         wanted = max(k, params.candidates(k))
         if params.ef:
-            return params.ef, max(wanted, k * REMEASURED[str(self._graph.facts["code"])])
+            least = max(wanted, k * REMEASURED[str(self._graph.facts["code"])])
+            return params.ef, max(least, min(self._refined(k, share), params.ef))
         if self._calibration is None:
             return self.num_rows, wanted
         ef, refine = self._calibration.ef_for(k, params.recall, share)
         return self._adjustment.widened(ef, self.num_rows), max(wanted, refine)
+
+    def _refined(self, k: int, share: float) -> int:
+        """Return how many rows were found worth measuring where nearly all of the true ones are wanted."""
+        return self.num_rows if self._calibration is None else self._calibration.ef_for(k, THOROUGH, share)[1]
 
     def promise(self, params: SearchParams) -> Promise | None:
         """Return what searches owe whose width is left to the index, None for others."""

@@ -11,6 +11,8 @@ from elanus._native import kernels
 from elanus._native.fastscan import FastScan
 from elanus._native.kernels import Vectors
 from elanus.index.base import SearchParams, Work
+from elanus.index.dense.recall import recalls
+from elanus.index.dense.sampling import take
 from elanus.index.families import FLOATS
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits
@@ -24,6 +26,10 @@ LEAST_ROWS: Final = 4_096
 MEASURED: Final = 24
 """For each result so many of the scan's best are measured exactly, and ``MORE_MEASURED`` besides."""
 MORE_MEASURED: Final = 120
+CHECKED: Final = 64
+"""Rows that are asked, each time the column has doubled, whether the codes tell their neighbours apart."""
+CHECKED_K: Final = 10
+LEAST_RECALL: Final = 0.97
 STEP_ROWS: Final = 1_024
 """Rows that come together before they are coded; the last ones are scanned exactly until then."""
 
@@ -34,6 +40,8 @@ class GrowingCodes:
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
         self._codes: FastScan | None = None
+        self._next_check = LEAST_ROWS
+        self._tells_apart = True
 
     @property
     def num_rows(self) -> int:
@@ -58,11 +66,28 @@ class GrowingCodes:
             self._codes = FastScan.train(base.head(upto), self._metric, keep=present)
         else:
             self._codes.append(base, upto, keep=keep)
+        if upto >= self._next_check:
+            self._next_check = 2 * upto
+            self._tells_apart = self._check(base.head(upto), None if keep is None else keep.head(upto))
+
+    def _check(self, base: Vectors, keep: Bitset | None) -> bool:
+        """Whether the codes find what an exact scan finds, of rows spread over the column."""
+        assert self._codes is not None
+        rows = np.arange(base.rows) if keep is None else keep.rows()
+        asked = take(base, rows[:: max(1, len(rows) // CHECKED)][:CHECKED])
+        k = min(CHECKED_K, len(rows))
+        if not k:
+            return True
+        found = self._codes.search(asked, base, k, refine=k * MEASURED + MORE_MEASURED, keep=keep)
+        exact = kernels.scan(asked, base, self._metric, k, keep=keep)
+        return float(recalls(found.distances, exact.distances, k).mean()) >= LEAST_RECALL
 
     def reader(self, num_rows: int) -> CodedRows | None:
-        """Return the index of a column's first rows, None while few of them have codes."""
+        """Return the index of a column's first rows, None while few of them have codes or the codes are too coarse."""
         codes = self._codes
-        return None if codes is None or num_rows < LEAST_ROWS else CodedRows(codes, self._metric, num_rows)
+        if codes is None or not self._tells_apart or num_rows < LEAST_ROWS:
+            return None
+        return CodedRows(codes, self._metric, num_rows)
 
 
 class CodedRows:

@@ -66,7 +66,8 @@ fn mean_of(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, thr
     if metric == Metric::Ip || exact {
         return Vec::new();
     }
-    let encoder = Encoder::new(*column, metric, code, &[]);
+    let mut encoder = Encoder::new(*column, metric, code, &[]);
+    encoder.longest = encoder.longest_usual(keep);
     let blocks = column.rows().div_ceil(SUMMED);
     let mut sums: Vec<rows::Sums> = Vec::new();
     sums.resize_with(blocks, Default::default);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use elanus_kernels::simd::{bf16_to_f32, f16_to_f32};
 use elanus_kernels::{Column, Element, Metric};
 
-use super::lanes::inverse_length;
+use super::lanes::{inverse_length, square_of};
 use super::quantize;
 use crate::code::Code;
 
@@ -15,7 +15,16 @@ pub(super) struct Encoder<'a> {
     metric: Metric,
     code: Code,
     mean: &'a [f32],
+    /// The squared length of the longest vectors that the mean is taken of.
+    pub(super) longest: f64,
 }
+
+/// Rows whose lengths say what is usual.
+const SAMPLE: usize = 1_000;
+
+/// How much longer than the usual vector one may be and still count in the mean: one wild vector must not take the bits
+/// from all others.
+const USUAL: f64 = 100.0;
 
 /// Sums over rows.
 #[derive(Default)]
@@ -31,7 +40,20 @@ fn is_kept(keep: Option<&[u8]>, row: usize) -> bool {
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(column: Column<'a>, metric: Metric, code: Code, mean: &'a [f32]) -> Self {
-        Encoder { column, metric, code, mean }
+        Encoder { column, metric, code, mean, longest: f64::INFINITY }
+    }
+
+    /// The squared length up to which vectors are nothing unusual, from a sample of the kept rows.
+    pub(super) fn longest_usual(&self, keep: Option<&[u8]>) -> f64 {
+        if self.metric == Metric::Cosine {
+            return f64::INFINITY;
+        }
+        let step = self.column.rows().div_ceil(SAMPLE).max(1);
+        let rows = (0..self.column.rows()).step_by(step).filter(|&row| is_kept(keep, row));
+        let mut squares: Vec<f64> = rows.map(|row| square_of(&self.column.floats(row))).collect();
+        squares.sort_unstable_by(f64::total_cmp);
+        let usual = squares.get(squares.len() / 2).copied().unwrap_or_default();
+        if usual > 0.0 { usual * USUAL * USUAL } else { f64::INFINITY }
     }
 
     /// Sums rows as they will be encoded, but for the mean.
@@ -41,6 +63,9 @@ impl<'a> Encoder<'a> {
         let mut sums = Sums { total: vec![0.0; self.column.dim()], ..Sums::default() };
         for row in range.filter(|&row| is_kept(keep, row)) {
             self.widen(row, &mut values);
+            if self.longest < f64::INFINITY && square_of(&values) > self.longest {
+                continue;
+            }
             sums.count += 1;
             let factor = if self.metric == Metric::Cosine { inverse_length(&values) } else { 1.0 };
             for (total, &value) in sums.total.iter_mut().zip(&values) {
