@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -153,6 +154,7 @@ class Maintenance:
                 index.metric,
                 build_params(index),
                 keep=present,
+                threads=self._threads,
                 stop=lambda: self._is_unwanted(index),
             )
             return self._with_columns(built, segment, index) if isinstance(built, GroupedIndex) else built
@@ -174,8 +176,18 @@ class Maintenance:
             segment.cool()  # nobody else reads the columns that were read for this
         field = segment.schema.by_id(index.field)
         return built.with_columns(
-            segment.base(field), columns, keep=segment.valid(field), stop=lambda: self._is_unwanted(index)
+            segment.base(field),
+            columns,
+            keep=segment.valid(field),
+            threads=self._threads,
+            stop=lambda: self._is_unwanted(index),
         )
+
+    @property
+    def _threads(self) -> int:
+        """How many threads a build takes."""
+        asked = self._collection.services.settings.jobs.build_threads
+        return asked if asked > 0 else max(1, (os.cpu_count() or 1) // 2)
 
     def _is_unwanted(self, index: IndexInfo) -> bool:
         """Whether nobody waits for an index any more: it was dropped, or its collection closed."""

@@ -74,6 +74,9 @@ class JobSettings:
 
     builders: int = 1
     """Threads that build indexes and merge segments; one more writes segments, so a flush never waits for a build."""
+    build_threads: int = 0
+    """Threads of one index build, at a lower priority than searches; 0 takes half of the cores. The same data gives the
+    same graph on one thread only."""
     index_min_rows: int = limits.INDEX_MIN_ROWS
     """Segments of fewer rows are scanned exactly instead of indexed."""
 
