@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from elanus.model.errors import DataFolderLocked
 from elanus.storage.folder_lock import FolderLock, read_holder
 
 LIMIT_S = 60
+FREE_LIMIT_S = 120
 DIM = 4
 
 
@@ -44,15 +45,17 @@ def is_free(folder: Path) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
+def wait_until_free(folder: Path) -> None:
+    deadline = time.monotonic() + FREE_LIMIT_S
+    while not is_free(folder):
+        gc.collect()  # a traceback that pymilvus caught may hold a client, and its connection, in a cycle
+        assert time.monotonic() < deadline, f"held by {read_holder(folder)}; its log:\n{owners_log(folder)}"
         time.sleep(0.02)
 
 
-def wait_until_free(folder: Path) -> None:
-    wait_until(lambda: is_free(folder))
+def owners_log(folder: Path) -> str:
+    path = folder / "embedded.log"
+    return path.read_text() if path.exists() else ""
 
 
 def owner(folder: Path) -> int:
@@ -156,7 +159,6 @@ def test_a_forgotten_client_lets_the_owner_go(folder: Path) -> None:
     client = elanus.MilvusClient(folder)
     fill(client)
     del client
-    gc.collect()  # a traceback that pymilvus caught may hold it in a cycle
     wait_until_free(folder)
 
 

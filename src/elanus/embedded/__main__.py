@@ -26,8 +26,8 @@ log = logging.getLogger("elanus.embedded")
 
 GRACE_S = 1.0
 """How long after the last connection the process stays: a script that opens the folder again finds it warm."""
-FIRST_S = 60.0
-"""How long it waits for the first connection."""
+FIRST_S = 20.0
+"""How long it waits for the first connection: whoever started it connects at once, or has failed to."""
 
 
 def main() -> None:
