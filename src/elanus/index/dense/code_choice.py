@@ -25,14 +25,15 @@ def choose_code(
     """
     graph = build(first)
     best = (graph, calibrate(graph, first), first)
-    tried = best[1]
-    while tried is not None and tried.needs_code:
-        finer = tried.needs_code
+    measured, tried = best[1], {first}
+    while measured is not None and measured.needs_code and measured.needs_code not in tried:
+        finer = measured.needs_code
+        tried.add(finer)
         log.info("graph built anew: code=%s is too coarse for this data, trying %s", best[2], finer)
         graph = build(finer)
-        tried = calibrate(graph, finer)
-        if tried is not None and (best[1] is None or _is_better(tried, best[1])):
-            best = (graph, tried, finer)
+        measured = calibrate(graph, finer)
+        if measured is not None and (best[1] is None or _is_better(measured, best[1])):
+            best = (graph, measured, finer)
     return best
 
 
