@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from elanus._native import rtree
@@ -162,7 +162,10 @@ def test_points_answer_exactly_without_their_geometry(
     source, leaf = source_of(points), asked(relation, constant)
     exact = assert_sound(index_of(source), leaf, source)
     if not constant.is_empty:
-        wanted = [point is not None and getattr(shapely, relation.value)(point, constant) for point in points]
+        try:
+            wanted = [point is not None and getattr(shapely, relation.value)(point, constant) for point in points]
+        except shapely.errors.GEOSException:
+            reject()  # GEOS itself can't tell where a polygon without an area lies
         assert evaluate(leaf, source).true_rows(negated=False).mask().tolist() == wanted
         assert exact == (relation in (Relation.INTERSECTS, Relation.WITHIN))
 
