@@ -14,10 +14,10 @@ from nearest.engine import EF, Engine, register
 from nearest.timing import Search
 
 if TYPE_CHECKING:
-    from elanus._native.graph import CodeName, Graph, SearchReport
+    from elanus._native.graph import CodeName, Graph
     from elanus._native.kernels import Vectors
     from elanus.model.bitset import Bitset
-    from elanus.model.hits import Hits
+    from elanus.model.hits import Hits, Work
     from elanus.model.types import Metric
 
 M, EF_CONSTRUCTION = 16, 200
@@ -96,7 +96,7 @@ class ElanusGraph(Elanus):
         ask = self._ask(k, parameter)
         return dict(Counter(ask(query, keep)[1].strategy for query, keep in zip(queries, keeps, strict=False)))
 
-    def _ask(self, k: int, ef: int) -> Callable[[Vectors, Bitset | None], tuple[Hits, SearchReport]]:
+    def _ask(self, k: int, ef: int) -> Callable[[Vectors, Bitset | None], tuple[Hits, Work]]:
         graph, base, refine = self._graph, self._base, self._refined * k
         return lambda query, keep: graph.search(query, base, k, ef=ef, refine=refine, keep=keep)
 

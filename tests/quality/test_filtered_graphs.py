@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from quality_data import Column, Truth, clustered, column, keep_of, share_of, truth
 
-from elanus._native.graph import Graph, SearchReport, Strategy
-from elanus.model.hits import Hits
+from elanus._native.graph import Graph, Strategy
+from elanus.model.hits import Hits, Work
 from elanus.model.types import Metric
 from wordnet_slice import load
 
@@ -279,7 +279,7 @@ FILTERED: Final = {
 MARGIN: Final = 1.15
 
 
-def _work(report: SearchReport) -> int:
+def _work(report: Work) -> int:
     return report.scored + report.scanned
 
 

@@ -17,7 +17,7 @@ from elanus._native import core
 from elanus._native.kernels import Vectors
 from elanus._native.memory import resident
 from elanus.model.bitset import Bitset
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.types import Metric
 
 if TYPE_CHECKING:
@@ -67,24 +67,6 @@ class ColumnSettings:
     min_rows: int = 2_000
     max_share: float = 0.5
     ef_construction: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SearchReport:
-    """What a search did, all its queries together.
-
-    strategy  what ran at last
-    hops      rows whose links were followed
-    scored    rows measured by their codes along the way
-    scanned   rows measured because a scan was cheaper, or was left to do
-    switched  whether the walk met a correlation of filter and query, and changed its strategy
-    """
-
-    strategy: str
-    hops: int
-    scored: int
-    scanned: int
-    switched: bool
 
 
 class Graph:
@@ -161,7 +143,7 @@ class Graph:
         strategy: Strategy = "auto",
         among: Among | None = None,
         deadline_s: float | None = None,
-    ) -> tuple[Hits, SearchReport]:
+    ) -> tuple[Hits, Work]:
         """Return about the k nearest kept rows of each query, and what was done to find them.
 
         queries     vectors of the base's type and dim, or FLOAT_VECTOR for halves
@@ -177,7 +159,7 @@ class Graph:
         request = (k, ef, refine, strategy, deadline_s)
         values = None if among is None else (among[0]._native, among[1])
         found, did = self._native.search(queries.as_queries()._native(), base._native(), request, bits, values)
-        return Hits(*found), SearchReport(*did)
+        return Hits(*found), Work(*did)
 
     def stream(self, query: Vectors, base: Vectors, *, ef: int, keep: Bitset | None = None) -> GraphStream:
         """Return the kept rows from the nearest on, batch by batch.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ElementName: TypeAlias = Literal["f32", "f16", "bf16", "i8", "bit"]
 
-_ELEMENTS: dict[DataType, ElementName] = {
+ELEMENTS: dict[DataType, ElementName] = {
     DataType.FLOAT_VECTOR: "f32",
     DataType.FLOAT16_VECTOR: "f16",
     DataType.BFLOAT16_VECTOR: "bf16",
@@ -71,14 +71,24 @@ class Vectors:
         dim = array.shape[1] * array.itemsize * 8 // bits
         return cls(np.ascontiguousarray(array).view(np.uint8), len(array), dim, vector_type)
 
+    @property
+    def element(self) -> ElementName:
+        """How an element is stored, as the native side calls it."""
+        return ELEMENTS[self.type]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a vector."""
+        return self.dim * _ELEMENT_BITS[self.type] // 8
+
     def head(self, rows: int) -> Vectors:
         """Return the first ``rows`` of these vectors, in the same buffer."""
         return Vectors(self.data, rows, self.dim, self.type)
 
     def tail(self, first: int) -> Vectors:
         """Return these vectors from row ``first`` on, in the same buffer."""
-        start = first * self.dim * _ELEMENT_BITS[self.type] // 8
-        return Vectors(np.frombuffer(self.data, dtype=np.uint8)[start:], self.rows - first, self.dim, self.type)
+        bytes_from = np.frombuffer(self.data, dtype=np.uint8)[first * self.row_bytes :]
+        return Vectors(bytes_from, self.rows - first, self.dim, self.type)
 
     def as_queries(self) -> Vectors:
         """Return these vectors as the kernels are asked: halves become floats of 32 bits, others stay."""
@@ -90,7 +100,7 @@ class Vectors:
         return Vectors.of((halves.astype(np.uint32) << 16).view(np.float32))
 
     def _native(self) -> tuple[Buffer, int, int, ElementName]:
-        return self.data, self.rows, self.dim, _ELEMENTS[self.type]
+        return self.data, self.rows, self.dim, self.element
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,6 @@ from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.index import answered_by, is_built, resolve
 from elanus.index.dense.calibration import described
-from elanus.index.dense.graph import GraphIndex
 from elanus.model.errors import IndexDuplicates, IndexNotFound, InvalidParameter
 from elanus.model.ids import IndexId
 from elanus.model.manifest import IndexInfo, Manifest
@@ -130,7 +129,7 @@ def _describe(collection: Collection, manifest: Manifest, index: IndexInfo) -> I
 def _measured(collection: Collection, index: IndexInfo, field: str) -> Pairs:
     """Return what the index's graphs promise, and what the probe found of late."""
     opened = (segment.opened_index(index) for segment in collection.view.all_sealed())
-    calibrations = [graph.calibration for graph in opened if isinstance(graph, GraphIndex) and graph.calibration]
+    calibrations = [one.calibration for one in opened if one is not None and one.calibration is not None]
     estimate = collection.probe.estimates().get(field)
     return (*described(calibrations), *(() if estimate is None else (("elanus.recall_estimate", f"{estimate:.4f}"),)))
 

@@ -21,7 +21,7 @@ from elanus.expr import Answer, Operand, Source
 from elanus.expr.bound import OperandLeaf, Value
 from elanus.model.bitset import Bitset
 from elanus.model.errors import SearchFailed
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.ids import FieldId
 from elanus.model.params import Params, param
 from elanus.model.registry import Registry
@@ -29,6 +29,7 @@ from elanus.model.types import DataType, Metric
 
 if TYPE_CHECKING:
     from elanus.index.dense.adjustment import Promise
+    from elanus.index.dense.calibration import Calibration
 
 EXACT_SCAN = "exact scan"
 ITERATIVE_FILTER: Final = "iterative_filter"
@@ -60,24 +61,6 @@ class SearchParams(Params):
 
     def check(self, k: int) -> None:
         """Raise SearchFailed when the parameters can't give ``k`` results."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a search of one segment took, of all its queries together; for ``explain`` and tests.
-
-    strategy  how rows were found: ``scan``, ``lists``, ``column``, or the name of a graph's strategy
-    hops      nodes of a graph whose links were followed
-    scored    rows that were measured one by one
-    scanned   rows that were measured in order
-    switched  whether another strategy took over on the way
-    """
-
-    strategy: str
-    hops: int = 0
-    scored: int = 0
-    scanned: int = 0
-    switched: bool = False
 
 
 class Stream(Protocol):
@@ -125,6 +108,10 @@ class VectorIndex(Protocol):
         k       how many will be wanted at least
         others  as for ``search``
         """
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its searches were measured to find, None where nothing was measured."""
 
     def promise(self, params: SearchParams) -> Promise | None:
         """Return what searches with such parameters owe; None where their user chose how hard to look."""

@@ -1,4 +1,4 @@
-"""Top-k results as arrays."""
+"""Top-k results as arrays, and what it took to find them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,21 @@ class Hits:
     def nq(self) -> int:
         """How many queries were asked."""
         return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a search of one segment took, of all its queries together; for ``explain`` and tests.
+
+    strategy  how rows were found: ``scan``, ``exact``, ``lists``, ``codes``, or the graph's strategy that ran at last
+    hops      nodes of a graph whose links were followed
+    scored    rows that were measured by their codes along the way
+    scanned   rows that were measured because a scan was cheaper, or was left to do
+    switched  whether another strategy took over on the way
+    """
+
+    strategy: str
+    hops: int = 0
+    scored: int = 0
+    scanned: int = 0
+    switched: bool = False

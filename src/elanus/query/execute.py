@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from elanus._native.kernels import Vectors
-from elanus.index.base import GroupedIndex, VectorIndex, Work
+from elanus.index.base import GroupedIndex, VectorIndex
 from elanus.index.dense.adjustment import Promise
-from elanus.index.dense.graph import EXACT
 from elanus.model import deadline
 from elanus.model.bitset import Bitset, intersect
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.ids import SegmentId
 from elanus.query.plan import SearchPlan
 from elanus.query.request import Queries
@@ -22,8 +21,6 @@ from elanus.segment.base import SegmentReader
 from elanus.segment.filtering import Scope, passing, visible
 
 SCAN = "scan"
-MEASURED = frozenset({SCAN, EXACT})
-"""What looks at every row: there is nothing to miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ def _of_kept(
         return None
     hits, work = _search(plan, queries, segment, kept, count)
     _note(trace, SegmentWork(segment.id, count, work))
-    if probe is not None and work.strategy not in MEASURED and plan.window is None:
+    if probe is not None and work.hops and plan.window is None:  # what does not walk misses nothing
         index = segment.index(plan.index)
         promise = None if index is None else index.promise(plan.params)
         if promise is not None:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus._native.kernels import Vectors
-from elanus.index.base import ITERATIVE_FILTER, Stream, VectorIndex, Work
+from elanus.index.base import ITERATIVE_FILTER, Stream, VectorIndex
 from elanus.model.bitset import Bitset
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.query.plan import SearchPlan, Window
 from elanus.query.request import Queries
 from elanus.segment.base import SegmentReader

@@ -117,7 +117,7 @@ def calibrate(
 def _first(queries: Vectors | None, most: int) -> Vectors | None:
     if queries is None or queries.rows == 0:
         return None
-    return Vectors(queries.data, min(queries.rows, most), queries.dim, queries.type)
+    return queries.head(min(queries.rows, most))
 
 
 def _place(k: int, target: float) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 
 from elanus._native import kernels
 from elanus._native.graph import SECTIONS, CodeName, Graph, GraphStream, Strategy
-from elanus._native.kernels import Vectors
+from elanus._native.kernels import ELEMENTS, Vectors
 from elanus._native.memory import resident
-from elanus.index.base import BuildStopped, GroupedIndex, SearchParams, Stop, Term, Work
+from elanus.index.base import BuildStopped, GroupedIndex, SearchParams, Stop, Term
 from elanus.index.dense.adjustment import Adjustment, Promise
 from elanus.index.dense.calibrating import calibrate
 from elanus.index.dense.calibration import Calibration, target_recall
@@ -32,7 +33,7 @@ from elanus.model import deadline
 from elanus.model.bitset import Bitset
 from elanus.model.deadline import Expired
 from elanus.model.errors import DataCorrupted, SearchFailed
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.ids import FieldId
 from elanus.model.params import INT32_MAX, Params, param
 from elanus.model.schema import Field, Schema
@@ -45,15 +46,6 @@ KNOWHERE_ERROR: Final = 2099
 
 REMEASURED: Final[dict[str, int]] = {"sq8": 2, "sq4": 3, "f16": 2, "bf16": 2, "column": 1}
 """For each result so many of a walk's best are measured exactly: the coarser the code, the less its order is worth."""
-
-ELEMENTS: Final = {
-    DataType.FLOAT_VECTOR: "f32",
-    DataType.FLOAT16_VECTOR: "f16",
-    DataType.BFLOAT16_VECTOR: "bf16",
-    DataType.INT8_VECTOR: "i8",
-    DataType.BINARY_VECTOR: "bit",
-}
-"""What a graph's facts call the elements of a type."""
 
 FORCED: Final = frozenset(get_args(Strategy)) - {"auto"}
 
@@ -152,32 +144,13 @@ class GraphIndex(GroupedIndex):
                the same graph on one thread
         """
 
-        def built(name: str) -> Graph:
-            graph = Graph.build(
-                base,
-                metric,
-                code=name,  # type: ignore[arg-type]  # one of its names
-                m=params.M,
-                ef_construction=params.ef_construction,
-                keep=keep,
-                threads=threads,
-                stop=stop,
-            )
-            if graph is None:
-                raise BuildStopped(f"the build of a graph over {base.rows} rows was stopped")
-            return graph
-
-        def measured(graph: Graph, name: str) -> Calibration | None:
-            def walked(queries: Vectors, k: int, ef: int, refine: int, keep: Bitset | None) -> Hits:
-                return graph.search(queries, base, k, ef=ef, refine=refine, keep=keep)[0]
-
-            return calibrate(walked, base, metric, keep, code=name, ef_construction=params.ef_construction)
-
+        make = partial(_graph, base, metric, params, keep=keep, threads=threads, stop=stop)
+        measure = partial(_calibration, base, metric, params, present=keep)
         if finer:
-            graph, calibration, _ = choose_code(built, measured, code)
+            graph, calibration, _ = choose_code(make, measure, code)
         else:
-            graph = built(code)
-            calibration = measured(graph, code)
+            graph = make(code)
+            calibration = measure(graph, code)
         header = Header(
             kind=kind,
             version=version,
@@ -259,7 +232,7 @@ class GraphIndex(GroupedIndex):
             return kernels.scan(queries, base, Metric(self._header.metric), k, keep=keep), work
         ef, refine = self._width(params, k, kept / max(self.num_rows, 1))
         try:
-            hits, report = self._graph.search(
+            return self._graph.search(
                 queries,
                 base,
                 k,
@@ -272,7 +245,6 @@ class GraphIndex(GroupedIndex):
             )
         except TimeoutError:
             raise Expired("the call's deadline passed during a search") from None
-        return hits, Work(report.strategy, report.hops, report.scored, report.scanned, report.switched)
 
     def _only_exact(self, params: GraphSearch, k: int) -> bool:
         """Whether no walk was measured to reach the recall that is asked for; one that is told how to walk does."""
@@ -342,3 +314,40 @@ class Batches:
 
 def _unless_all(keep: Bitset | None) -> Bitset | None:
     return None if keep is None or keep.count() == keep.num_rows else keep
+
+
+def _graph(
+    base: Vectors,
+    metric: Metric,
+    params: GraphBuild,
+    code: str,
+    *,
+    keep: Bitset | None,
+    threads: int,
+    stop: Stop | None,
+) -> Graph:
+    """Return the native graph on one code; BuildStopped when ``stop`` says so."""
+    graph = Graph.build(
+        base,
+        metric,
+        code=code,  # type: ignore[arg-type]  # one of its names
+        m=params.M,
+        ef_construction=params.ef_construction,
+        keep=keep,
+        threads=threads,
+        stop=stop,
+    )
+    if graph is None:
+        raise BuildStopped(f"the build of a graph over {base.rows} rows was stopped")
+    return graph
+
+
+def _calibration(
+    base: Vectors, metric: Metric, params: GraphBuild, graph: Graph, code: str, *, present: Bitset | None
+) -> Calibration | None:
+    """Return what walks over a graph find, None for one that is too small."""
+
+    def walked(queries: Vectors, k: int, ef: int, refine: int, keep: Bitset | None) -> Hits:
+        return graph.search(queries, base, k, ef=ef, refine=refine, keep=keep)[0]
+
+    return calibrate(walked, base, metric, present, code=code, ef_construction=params.ef_construction)

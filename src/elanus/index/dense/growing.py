@@ -10,12 +10,12 @@ import numpy as np
 from elanus._native import kernels
 from elanus._native.fastscan import FastScan
 from elanus._native.kernels import Vectors
-from elanus.index.base import SearchParams, Work
+from elanus.index.base import SearchParams
 from elanus.index.dense.recall import recalls
 from elanus.index.dense.sampling import take
 from elanus.index.families import FLOATS
 from elanus.model.bitset import Bitset
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.types import DataType, Metric
 
 CODED: Final = frozenset((*FLOATS, DataType.INT8_VECTOR))
@@ -94,6 +94,7 @@ class CodedRows:
     """The first rows of a growing column: those with codes, and exactly the few after them. See ``VectorIndex``."""
 
     memory_bytes = 0  # it belongs to the segment's writer
+    calibration = None
 
     def __init__(self, codes: FastScan, metric: Metric, num_rows: int) -> None:
         self._codes = codes

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from elanus._native import kernels
 from elanus._native.kernels import Vectors
-from elanus.index.base import INDEX_KINDS, BuildStopped, IndexKind, SearchParams, Stop, Work
+from elanus.index.base import INDEX_KINDS, BuildStopped, IndexKind, SearchParams, Stop
 from elanus.index.dense import library
 from elanus.index.dense.vectors import Floats, Matrix, as_floats, matrix_of
 from elanus.index.families import FLOAT_FAMILY, FLOATS
 from elanus.index.header import Header, read_header
 from elanus.model import deadline
 from elanus.model.bitset import Bitset
-from elanus.model.hits import Hits
+from elanus.model.hits import Hits, Work
 from elanus.model.params import Params, param
 from elanus.model.types import DataType, Metric
 
@@ -61,6 +61,8 @@ class IvfSearch(SearchParams):
 
 class IvfIndex:
     """FAISS inverted lists over the vectors of one segment. See ``VectorIndex``."""
+
+    calibration = None
 
     def __init__(self, native: Any, header: Header, *, mapped: bool) -> None:
         self._native = native

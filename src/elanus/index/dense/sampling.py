@@ -15,13 +15,6 @@ from elanus.model.types import DataType, Metric
 
 NEIGHBOURS: Final = 30
 SPREAD: Final = 1.75
-_ELEMENT_BITS: Final = {
-    DataType.FLOAT_VECTOR: 32,
-    DataType.FLOAT16_VECTOR: 16,
-    DataType.BFLOAT16_VECTOR: 16,
-    DataType.INT8_VECTOR: 8,
-    DataType.BINARY_VECTOR: 1,
-}
 
 
 def made_queries(
@@ -60,7 +53,7 @@ def joined(first: Vectors, second: Vectors) -> Vectors:
 
 def raw_rows(vectors: Vectors) -> NDArray[np.uint8]:
     """Return vectors as their bytes, uint8 [rows, bytes of a vector], without a copy."""
-    width = vectors.dim * _ELEMENT_BITS[vectors.type] // 8
+    width = vectors.row_bytes
     return np.frombuffer(vectors.data, dtype=np.uint8, count=vectors.rows * width).reshape(vectors.rows, width)
 
 
