@@ -93,6 +93,7 @@ class EngineBackend:
             _field("v", DataType.FLOAT_VECTOR),
             _field("w", DataType.FLOAT_VECTOR, nullable=True),
         )
+        self._sign = 1.0 if metric == "L2" else -1.0
         self._engine.execute(collections.CreateCollection(self._collection, Schema(fields), shards=shards))
 
     def _columns(self, rows: Sequence[Row]) -> list[Column]:
@@ -155,7 +156,7 @@ class EngineBackend:
             partitions=tuple(names),
         )
         result = self._engine.execute(command)
-        return list(zip(result.keys.to_pylist(), result.distances.tolist(), strict=True))
+        return list(zip(result.keys.to_pylist(), (self._sign * result.scores).tolist(), strict=True))
 
     def query(self, where: str, *, limit: int | None, offset: int, names: Sequence[str]) -> list[Row]:
         command = search.Query(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pymilvus import DataType, MilvusClient, MilvusException
 
-from elanus.engine import search as engine_search
 from elanus.model.settings import JobSettings
+from elanus.query import retrieve
 from elanus.query.execute import SegmentWork, search_segments
 from serving import LocalServer, settings_for
 
@@ -138,9 +138,9 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[SegmentWork]:
     """What searches did in each segment, as they come."""
     trace: list[SegmentWork] = []
     monkeypatch.setattr(
-        engine_search,
+        retrieve,
         "search_segments",
-        lambda plan, queries, pinned, probe: search_segments(plan, queries, pinned, trace, probe),
+        lambda plan, queries, pinned, _trace, probe: search_segments(plan, queries, pinned, trace, probe),
     )
     return trace
 

@@ -135,13 +135,11 @@ def _columns() -> tuple[search.OutputColumn, ...]:
 HITS = search.SearchResult(
     counts=np.array([1, 1], dtype=np.int64),
     keys=pa.array([1, 2], type=pa.int64()),
-    distances=np.array([-0.875, -0.123456], dtype=np.float32),
-    metric=Metric.COSINE,
+    scores=np.array([0.875, 0.123], dtype=np.float32),
     primary=FIELDS[0],
     columns=_columns(),
     fields=("id", "title", "tags", "vector", "year"),
     at=AT,
-    round_decimal=3,
 )
 FOUND = search.QueryResult(_columns(), ("id", "title", "tags", "vector", "year"), FIELDS[0], 2, AT)
 COUNTED = search.QueryResult((), (), FIELDS[0], 0, AT, count=42)
@@ -268,8 +266,7 @@ PLACES_NEAR = replace(
     HITS,
     counts=np.array([3], dtype=np.int64),
     keys=pa.array([1, 2, 3], type=pa.int64()),
-    distances=np.array([0.0, 0.25, 1.0], dtype=np.float32),
-    metric=Metric.L2,
+    scores=np.array([0.0, 0.25, 1.0], dtype=np.float32),
     columns=_place_columns(),
     fields=("id", "seen", "place"),
     timezone="Asia/Tokyo",

@@ -8,10 +8,12 @@ import time
 from elanus.collection.collection import Collection
 from elanus.engine.instance import Instance
 from elanus.model.errors import DeadlineExceeded
+from elanus.model.ids import PartitionId
 from elanus.model.time import Timestamp, compose, physical_ms
 from elanus.query.expiry import unless_ended
 from elanus.query.plan import Where
 from elanus.query.request import DEFAULT_CONSISTENCY, Consistency
+from elanus.query.snapshot import Snapshot
 from elanus.segment.view import View
 
 MAX_WAIT_S = 60
@@ -35,6 +37,18 @@ def pin(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) 
         at = [collection.published(shard) for shard in range(view.manifest.shards)]
         if collection.view is view:
             return view, at
+
+
+def snapshot(
+    instance: Instance,
+    collection: Collection,
+    consistency: Consistency = DEFAULT_CONSISTENCY,
+    partitions: frozenset[PartitionId] | None = None,
+) -> Snapshot:
+    """Return what a read sees now, of some partitions or all. See ``pin``."""
+    view, at = pin(collection, consistency)
+    now_us = physical_ms(instance.services.clock.now()) * 1000
+    return Snapshot(view, at, expired(instance, collection), now_us, partitions)
 
 
 def _wait_until(unix_ms: int) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,18 +12,16 @@ from numpy.typing import NDArray
 from elanus.engine.base import CollectionName, Command, handles
 from elanus.engine.instance import Instance
 from elanus.engine.loaded import check_loaded
-from elanus.engine.reads import expired, living, pin
+from elanus.engine.reads import snapshot
 from elanus.model.bitset import Bitset
 from elanus.model.columns import arrow_type
 from elanus.model.errors import InvalidParameter
 from elanus.model.limits import RESULT_BYTES
-from elanus.model.schema import Field, Schema
+from elanus.model.manifest import Manifest
+from elanus.model.schema import Field
 from elanus.model.types import DataType
-from elanus.query.execute import search_iteratively, search_segments
 from elanus.query.fetch import fetch
-from elanus.query.merge import merge
-from elanus.query.plan import Where, check_queries, plan_query, plan_search, search_key, where_keys
-from elanus.query.readers import readers, scopes
+from elanus.query.plan import check_queries, plan_query, plan_search, search_key, where_keys
 from elanus.query.request import (
     Consistency,
     Output,
@@ -36,7 +33,9 @@ from elanus.query.request import (
     SearchRequest,
     SearchResult,
 )
+from elanus.query.retrieve import retrieve
 from elanus.query.select import count_rows, select_rows
+from elanus.query.snapshot import Snapshot
 from elanus.segment.base import SegmentReader
 
 __all__ = [
@@ -68,62 +67,50 @@ class Query(QueryRequest, Command[QueryResult]):
 
 @handles(Search)
 def search(instance: Instance, command: Search) -> SearchResult:
-    """Plan, pin a view, search its segments, merge, fetch the winners' fields."""
+    """Plan, pin a snapshot, find candidates, fetch the winners' fields."""
     collection = instance.collection(command.collection)
     manifest = collection.manifest
     plan = collection.search_plans.get(manifest, search_key(command), lambda: plan_search(manifest, command))
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
-    view, at = pin(collection, command.consistency)
-    gone = expired(instance, collection)
+    seen = snapshot(instance, collection, command.consistency, partitions)
     queries = command.queries
     if queries is None:
-        asked = Where() if command.ids is None else where_keys(manifest.schema, command.ids)
-        stored = readers(view, at, living(instance, collection, asked), expired=gone, partitions=manifest.loaded)
-        queries = _stored_vectors(stored, manifest.schema, plan.field, command.ids)
+        queries = _stored_vectors(seen, manifest, plan.field, command.ids)
     check_queries(queries, plan.field)
-    where, sealed_only = living(instance, collection, plan.where), plan.ignore_growing
-    if plan.filters_iteratively:
-        within = scopes(view, at, where, expired=gone, partitions=partitions, ignore_growing=sealed_only)
-        found = search_iteratively(plan, queries, within)
-    else:
-        pinned = readers(view, at, where, expired=gone, partitions=partitions, ignore_growing=sealed_only)
-        found = search_segments(plan, queries, pinned, probe=collection.probe)
-    primary = manifest.schema.primary
-    merged = merge(found, queries.nq, primary, plan.offset, plan.limit)
-    batch = fetch([segment for segment, _ in found], merged.parts, merged.rows, plan.output.fields)
+    if plan.ignore_growing:
+        seen = replace(seen, ignore_growing=True)
+    candidates = retrieve(plan, queries, seen, probe=collection.probe)
+    batch = fetch(candidates.segments, candidates.parts, candidates.rows, plan.output.fields)
     return SearchResult(
-        counts=merged.counts,
-        keys=merged.keys,
-        distances=merged.distances,
-        metric=plan.metric,
-        primary=primary,
+        counts=candidates.counts,
+        keys=candidates.keys,
+        scores=rounded(candidates.scores, command.round_decimal),
+        primary=plan.primary,
         columns=plan.output.columns(batch),
         fields=plan.output.names,
-        at=max(at),
-        round_decimal=command.round_decimal,
+        at=seen.time,
         timezone=command.timezone or manifest.timezone,
+        elements=candidates.elements,
     )
+
+
+def rounded(scores: NDArray[np.float32], decimals: int) -> NDArray[np.float32]:
+    """Return scores rounded to some decimals, as they are for a negative number."""
+    return scores if decimals < 0 else np.round(scores.astype(np.float64), decimals).astype(np.float32)
 
 
 @handles(Query)
 def query(instance: Instance, command: Query) -> QueryResult:
-    """Plan, pin a view, select rows of its segments, order them by key, fetch the page."""
+    """Plan, pin a snapshot, select rows of its segments, order them by key, fetch the page."""
     collection = instance.collection(command.collection)
     manifest = collection.manifest
     plan = plan_query(manifest, command)
     partitions = check_loaded(manifest, command.collection.name, command.partitions)
-    view, at = pin(collection, command.consistency)
-    pinned = readers(
-        view,
-        at,
-        living(instance, collection, plan.where),
-        expired=expired(instance, collection),
-        partitions=partitions,
-        ignore_growing=plan.ignore_growing,
-    )
+    seen = snapshot(instance, collection, command.consistency, partitions)
+    pinned = replace(seen, ignore_growing=plan.ignore_growing).readers(plan.where)
     primary = manifest.schema.primary
     if plan.counts:
-        return QueryResult((), (), primary, 0, max(at), count=count_rows(pinned))
+        return QueryResult((), (), primary, 0, seen.time, count=count_rows(pinned))
     selected = select_rows(pinned, primary.id, plan.offset, plan.limit)
     batch = fetch(selected.segments, selected.parts, selected.rows, plan.output.fields)
     if batch.num_bytes > RESULT_BYTES:
@@ -133,7 +120,7 @@ def query(instance: Instance, command: Query) -> QueryResult:
         fields=plan.output.names,
         primary=primary,
         num_rows=batch.num_rows,
-        at=max(at),
+        at=seen.time,
         timezone=command.timezone or manifest.timezone,
     )
 
@@ -141,13 +128,9 @@ def query(instance: Instance, command: Query) -> QueryResult:
 # --- search by primary key ---
 
 
-def _stored_vectors(
-    stored: Iterable[tuple[SegmentReader, Bitset | None]], schema: Schema, field: Field, ids: pa.Array | None
-) -> Queries:
-    """Return the stored vectors of primary keys, in their order.
-
-    stored  the segments that a read goes over, with the visible rows of those keys
-    """
+def _stored_vectors(seen: Snapshot, manifest: Manifest, field: Field, ids: pa.Array | None) -> Queries:
+    """Return the stored vectors of primary keys, in their order; they may lie in partitions that aren't searched."""
+    schema = manifest.schema
     if ids is None or not len(ids):
         raise InvalidParameter("a search needs query vectors or primary keys")
     if ids.type != arrow_type(schema.primary):
@@ -155,6 +138,7 @@ def _stored_vectors(
         raise InvalidParameter(f"primary key is {kind}, but IDs type mismatch")
     if pc.count_distinct(ids).as_py() != len(ids):
         raise InvalidParameter("duplicate IDs found in search request")
+    stored = replace(seen, partitions=manifest.loaded).readers(where_keys(schema, ids))
     found = [(segment, _rows_in(segment, ids, rows)) for segment, rows in stored]
     parts = np.full(len(ids), -1, dtype=np.int64)
     rows_of = np.full(len(ids), -1, dtype=np.int64)

@@ -14,10 +14,12 @@ class Hits:
 
     rows       int64 [nq, k], -1 where there are fewer than k
     distances  float32 [nq, k], +inf beside a row of -1; smaller is nearer
+    elements   int64 [nq, k], which element of its row a hit is, -1 beside a row of -1; None where hits are rows
     """
 
     rows: NDArray[np.int64]
     distances: NDArray[np.float32]
+    elements: NDArray[np.int64] | None = None
 
     @classmethod
     def none(cls, nq: int, k: int) -> Hits:

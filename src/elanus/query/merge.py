@@ -3,68 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from elanus.model.columns import arrow_type, take
+from elanus.model.columns import take
 from elanus.model.hits import Hits
 from elanus.model.schema import Field
+from elanus.query.candidates import Candidates
+from elanus.query.order import any_nearly_tied, any_tied, order_hits
 from elanus.segment.base import SegmentReader
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The hits of all queries, concatenated.
+def merge(
+    found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: Field, offset: int, limit: int, *, descending: bool
+) -> Candidates:
+    """Merge the hits of segments and cut the page ``offset .. offset + limit`` of each query.
 
-    counts     int64 [nq]
-    parts      int64 [sum(counts)], position of the hit's segment
-    rows       int64 [sum(counts)], row within that segment
-    keys       primary keys, int64 or large_string [sum(counts)]
-    distances  float32 [sum(counts)]
+    found       no primary key stands in two segments
+    descending  whether users see negated distances
     """
-
-    counts: NDArray[np.int64]
-    parts: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    keys: pa.Array
-    distances: NDArray[np.float32]
-
-
-def merge(found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: Field, offset: int, limit: int) -> Merged:
-    """Merge the hits of segments and cut the page ``offset .. offset + limit`` of each query."""
     if not found:
-        nothing = np.zeros(0, dtype=np.int64)
-        no_keys = pa.array([], type=arrow_type(primary))
-        return Merged(np.zeros(nq, dtype=np.int64), nothing, nothing, no_keys, np.zeros(0, dtype=np.float32))
+        return Candidates.none(nq, primary, descending=descending)
     if len(found) == 1:
-        alone = _page_of_one(*found[0], primary.id, offset, limit)
+        alone = _page_of_one(*found[0], primary.id, offset, limit, descending=descending)
         if alone is not None:
             return alone
+    segments = [segment for segment, _ in found]
     rows = np.concatenate([hits.rows for _, hits in found], axis=1)
-    distances = np.concatenate([hits.distances for _, hits in found], axis=1)
     widths = [hits.rows.shape[1] for _, hits in found]
     parts = np.broadcast_to(np.repeat(np.arange(len(found)), widths), rows.shape)
     real = rows >= 0
     query = np.broadcast_to(np.arange(nq)[:, None], rows.shape)[real]
-    flat_rows, flat_parts, flat_distances = rows[real], parts[real], distances[real]
-    keys = gather_keys([segment for segment, _ in found], flat_parts, flat_rows, primary.id)
-    order = _order(query, flat_distances, keys)
-    place = _places(query, nq)
+    flat_rows, flat_parts = rows[real], parts[real]
+    distances = np.concatenate([hits.distances for _, hits in found], axis=1)[real]
+    elements = _elements([hits for _, hits in found], real)
+    keys = gather_keys(segments, flat_parts, flat_rows, primary.id)
+    order = order_hits(query, distances, keys, elements)
+    place = _places(query[order], nq)
     taken = order[(place >= offset) & (place < offset + limit)]
-    counts = np.bincount(query[taken], minlength=nq).astype(np.int64, copy=False)
-    return Merged(counts, flat_parts[taken], flat_rows[taken], keys.take(pa.array(taken)), flat_distances[taken])
+    return Candidates(
+        segments,
+        np.bincount(query[taken], minlength=nq).astype(np.int64, copy=False),
+        flat_parts[taken],
+        flat_rows[taken],
+        take(keys, taken),
+        distances[taken],
+        descending,
+        None if elements is None else elements[taken],
+    )
 
 
-def _page_of_one(segment: SegmentReader, hits: Hits, primary: int, offset: int, limit: int) -> Merged | None:
+def _page_of_one(
+    segment: SegmentReader, hits: Hits, primary: int, offset: int, limit: int, *, descending: bool
+) -> Candidates | None:
     """Return the page of one segment's hits, which are in order already; None when equal distances need their keys."""
     single = hits.nq == 1
     if single:
         hits = _without_padding(hits)
-    if not segment.sorted_by_key and hits.rows.shape[1] > 1 and _any_tied(hits):
+    unsure = any_nearly_tied if segment.sorted_by_key else any_tied
+    if hits.elements is not None or (hits.rows.shape[1] > 1 and unsure(hits)):
         return None
     rows, distances = hits.rows[:, offset : offset + limit], hits.distances[:, offset : offset + limit]
     if single:
@@ -73,7 +72,7 @@ def _page_of_one(segment: SegmentReader, hits: Hits, primary: int, offset: int, 
         real = rows >= 0
         counts, flat, flat_distances = real.sum(axis=1), rows[real], distances[real]
     keys = take(segment.column(primary).data, flat)
-    return Merged(counts, np.zeros(len(flat), dtype=np.int64), flat, keys, flat_distances)
+    return Candidates((segment,), counts, np.zeros(len(flat), dtype=np.int64), flat, keys, flat_distances, descending)
 
 
 def _without_padding(hits: Hits) -> Hits:
@@ -81,24 +80,13 @@ def _without_padding(hits: Hits) -> Hits:
     if not hits.rows.shape[1] or hits.rows[0, -1] >= 0:
         return hits
     count = int(np.count_nonzero(hits.rows >= 0))
-    return Hits(hits.rows[:, :count], hits.distances[:, :count])
+    elements = None if hits.elements is None else hits.elements[:, :count]
+    return Hits(hits.rows[:, :count], hits.distances[:, :count], elements)
 
 
-def _any_tied(hits: Hits) -> bool:
-    equal = hits.distances[:, 1:] == hits.distances[:, :-1]
-    return bool((equal & (hits.rows[:, 1:] >= 0)).any())
-
-
-def _order(query: NDArray[np.int64], distances: NDArray[np.float32], keys: pa.Array) -> NDArray[np.int64]:
-    """Return the hits by query, then distance, then key."""
-    order: NDArray[np.int64] = np.lexsort((distances, query))
-    sorted_distances, sorted_queries = distances[order], query[order]
-    tied = (sorted_distances[1:] == sorted_distances[:-1]) & (sorted_queries[1:] == sorted_queries[:-1])
-    if not tied.any():
-        return order
-    ranks = pc.rank(keys, tiebreaker="dense").to_numpy()
-    by_key: NDArray[np.int64] = np.lexsort((ranks, distances, query))
-    return by_key
+def _elements(found: Sequence[Hits], real: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    of_each = [hits.elements for hits in found if hits.elements is not None]
+    return np.concatenate(of_each, axis=1)[real] if of_each else None
 
 
 def _places(query: NDArray[np.int64], nq: int) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from elanus.model.manifest import IndexInfo, Manifest
 from elanus.model.schema import Field, Schema
 from elanus.model.types import DataType, Metric
 from elanus.query.cache import frozen
+from elanus.query.candidates import Stage
 from elanus.query.output import OutputPlan, plan_output
 from elanus.query.prune import Pruner
 from elanus.query.request import Queries, QueryRequest, SearchRequest
@@ -70,8 +71,11 @@ class SearchPlan:
 
     fetch_k  hits wanted of each segment: limit and offset
     terms    what the filter says of fields whose values may have graphs of their own
+    stages   what the hits of all segments go through, one after the other; the last one cuts the page. Without any,
+             the page is cut where segments are merged
     """
 
+    primary: Field
     field: Field
     index: IndexInfo
     metric: Metric
@@ -85,6 +89,7 @@ class SearchPlan:
     partitions: frozenset[PartitionId] | None
     ignore_growing: bool
     terms: tuple[Term, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
     @property
     def filters_iteratively(self) -> bool:
@@ -131,6 +136,7 @@ def plan_search(manifest: Manifest, request: SearchRequest) -> SearchPlan:
     kind = INDEX_KINDS[index.kind]
     where = bind_filter(manifest, request.filter, request.values, request.timezone)
     return SearchPlan(
+        primary=manifest.schema.primary,
         field=field,
         index=index,
         metric=metric,

@@ -15,7 +15,7 @@ from elanus.model.columns import Column
 from elanus.model.manifest import UTC
 from elanus.model.schema import Field, StructField
 from elanus.model.time import Timestamp
-from elanus.model.types import DataType, Level, Metric
+from elanus.model.types import DataType, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +99,28 @@ class SearchRequest:
     timezone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """Hits of all queries, concatenated.
 
-    counts     int64 [nq], hits of each query
-    keys       primary keys, int64 or large_string [sum(counts)]
-    distances  float32 [sum(counts)], inner form: smaller is nearer; ``metric`` turns them into scores
-    columns    output columns, a row a hit
-    fields     names of the output fields, wild cards expanded
-    timezone   in which instants are shown
+    counts    int64 [nq], hits of each query
+    keys      primary keys, int64 or large_string [sum(counts)]
+    scores    float32 [sum(counts)], as users see them: similarities, larger is better, or distances; rounded if asked
+    columns   output columns, a row a hit
+    fields    names of the output fields, wild cards expanded
+    timezone  in which instants are shown
+    elements  int64 [sum(counts)], which element of its row each hit is; None where hits are rows
     """
 
     counts: NDArray[np.int64]
     keys: pa.Array
-    distances: NDArray[np.float32]
-    metric: Metric
+    scores: NDArray[np.float32]
     primary: Field
     columns: tuple[Output, ...]
     fields: tuple[str, ...]
     at: Timestamp
-    round_decimal: int = -1
     timezone: str = UTC
+    elements: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,7 @@ def test_distances_that_overflow_are_ordered_by_key(house, ready):
     far = Queries(DataType.FLOAT_VECTOR, 1, matrix=np.full((1, 4), -3e38, dtype=np.float32))
     found = house.run(Search(collection=C, queries=far, limit=2))
     assert found.keys.to_pylist() == [1, 2]
-    assert np.isposinf(found.distances).all()
+    assert np.isposinf(found.scores).all()
 
 
 def test_the_vector_of_a_row_that_is_not_loaded_is_not_searched_for(house):

@@ -19,7 +19,7 @@ from elanus.model.errors import InvalidParameter, SchemaMismatch
 from elanus.model.ids import FieldId
 from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
 from elanus.model.time import Timestamp
-from elanus.model.types import DataType, Metric
+from elanus.model.types import DataType
 from elanus.server.dispatch import Dispatcher
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc import query, search
@@ -33,13 +33,12 @@ RANK = Field(id=FieldId(102), name="rank", type=DataType.INT8, nullable=True)
 META = Field(id=FieldId(103), name=DYNAMIC_FIELD, type=DataType.JSON, is_dynamic=True)
 
 
-def hits(distances: list[float], counts: list[int], metric: Metric = Metric.L2, **changes: Any) -> SearchResult:
-    keys = pa.array(range(len(distances)), type=pa.int64())
+def hits(scores: list[float], counts: list[int], **changes: Any) -> SearchResult:
+    keys = pa.array(range(len(scores)), type=pa.int64())
     given = {
         "counts": np.array(counts, dtype=np.int64),
         "keys": keys,
-        "distances": np.array(distances, dtype=np.float32),
-        "metric": metric,
+        "scores": np.array(scores, dtype=np.float32),
         "primary": KEY,
         "columns": (),
         "fields": (),
@@ -54,31 +53,6 @@ def read_back(result: SearchResult) -> tuple[milvus_pb2.SearchResults, Any]:
 
 
 # --- searches ---
-
-
-@pytest.mark.parametrize(
-    ("metric", "distance", "score"),
-    [
-        (Metric.L2, 2.5, 2.5),
-        (Metric.IP, -2.5, 2.5),
-        (Metric.COSINE, -0.25, 0.25),
-        (Metric.COSINE, 0.25, -0.25),
-        (Metric.HAMMING, 3.0, 3.0),
-        (Metric.JACCARD, 0.5, 0.5),
-    ],
-)
-def test_scores_have_the_sign_of_their_metric(metric: Metric, distance: float, score: float) -> None:
-    assert search.scores(hits([distance], [1], metric)).tolist() == [score]
-
-
-def test_a_similarity_of_zero_is_not_negative() -> None:
-    assert not np.signbit(search.scores(hits([0.0, -0.0], [2], Metric.IP))).any()
-
-
-@pytest.mark.parametrize(("decimals", "score"), [(-1, 0.123456), (0, 0.0), (2, 0.12), (6, 0.123456)])
-def test_scores_are_rounded_when_asked(decimals: int, score: float) -> None:
-    scores = search.scores(hits([-0.123456], [1], Metric.COSINE, round_decimal=decimals))
-    assert scores[0] == np.float32(score)
 
 
 def test_hits_of_several_queries_are_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""Vector search: a request to a command, hits to a reply. The metric's own sign returns here, and nowhere else."""
+"""Vector search: a request to a command, hits to a reply."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 
 from elanus._native.codec import encode_floats, split_message, wrap
 from elanus.engine import search as engine
@@ -156,23 +154,15 @@ def encode_result(result: engine.SearchResult, limit: int, collection: str, time
         output_fields=result.fields,
         primary_field_name=result.primary.name,
     )
+    if result.elements is not None:
+        head.element_indices.data.extend(result.elements.tolist())
     body = b"".join(
         (
             head.SerializeToString(),
             encode_keys(DATA_IDS, result.keys),
-            encode_floats(DATA_SCORES, scores(result)),
+            encode_floats(DATA_SCORES, result.scores),
             encode_outputs(DATA_FIELDS, result.columns, TimeFormat(result.timezone, time_fields)),
         )
     )
     outer = pb.SearchResults(status=pb.Status(), collection_name=collection, session_ts=result.at)
     return bytes(outer.SerializeToString()) + wrap(RESULTS, [body])
-
-
-def scores(result: engine.SearchResult) -> NDArray[np.float32]:
-    """Return what users see, float32 [hits]: similarities larger is nearer, distances as they are, rounded if asked."""
-    distances = result.distances
-    # Subtracting from zero keeps a similarity of zero from becoming minus zero.
-    seen = np.float32(0) - distances if result.metric.larger_is_nearer else distances
-    if result.round_decimal < 0:
-        return seen
-    return np.round(seen.astype(np.float64), result.round_decimal).astype(np.float32)

@@ -1,0 +1,79 @@
+"""The one order of hits: nearest first, equal ones by primary key, then by element."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from elanus.model.hits import Hits
+
+TOLERANCE: Final = np.float32(1.19e-8)
+"""Distances less than this apart are equal. Floats of 32 bits are so near each other only below ``TELLS_APART``."""
+TELLS_APART: Final = 0.125
+
+
+def order_hits(
+    query: NDArray[np.int64], distances: NDArray[np.float32], keys: pa.Array, elements: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the positions of hits by query, then distance, then primary key, then element.
+
+    query      int64 [n], which query the hit belongs to
+    distances  float32 [n], smaller is nearer
+    keys       int64 or large_string [n]; strings compare bytewise
+    elements   int64 [n], for hits that are elements of a row
+    """
+    order: NDArray[np.int64] = np.lexsort((distances, query))
+    sorted_distances, sorted_queries = distances[order], query[order]
+    with np.errstate(invalid="ignore"):  # infinities
+        near = (sorted_distances[1:] - sorted_distances[:-1]) < TOLERANCE
+    near |= sorted_distances[1:] == sorted_distances[:-1]
+    near &= sorted_queries[1:] == sorted_queries[:-1]
+    if not near.any():
+        return order
+    runs = np.concatenate(([0], np.cumsum(~_within_reach(near, sorted_distances))))
+    ranks = ranks_of(keys)[order]
+    last = (ranks, runs) if elements is None else (elements[order], ranks, runs)
+    tied: NDArray[np.int64] = order[np.lexsort(last)]
+    return tied
+
+
+def any_tied(hits: Hits) -> bool:
+    """Whether two neighbouring hits of a query count as equal."""
+    equal = hits.distances[:, 1:] == hits.distances[:, :-1]
+    return bool((equal & (hits.rows[:, 1:] >= 0)).any()) or any_nearly_tied(hits)
+
+
+def any_nearly_tied(hits: Hits) -> bool:
+    """Whether two neighbouring hits of a query count as equal without lying at the same distance."""
+    distances = hits.distances
+    if not distances.size or distances[:, 0].min() >= TELLS_APART or distances[:, -1].max() <= -TELLS_APART:
+        return False
+    with np.errstate(invalid="ignore"):  # infinities
+        near = (distances[:, 1:] - distances[:, :-1]) < TOLERANCE
+    return bool((near & (distances[:, 1:] != distances[:, :-1])).any())
+
+
+def ranks_of(keys: pa.Array) -> NDArray[np.int64]:
+    """Return the place of each key among all, int64; equal keys have the same."""
+    if pa.types.is_int64(keys.type):
+        return np.asarray(keys.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return np.asarray(pc.rank(keys, tiebreaker="dense").to_numpy(), dtype=np.int64)
+
+
+def _within_reach(near: NDArray[np.bool_], distances: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which hits are equal to the first of their run, rather than only to their neighbour; bool [n - 1]."""
+    apart = np.flatnonzero(near & (distances[1:] != distances[:-1]))
+    if not len(apart):
+        return near
+    same = near.copy()
+    begins = np.maximum.accumulate(np.where(near, 0, np.arange(1, len(distances))))
+    begun = 0
+    for place in apart.tolist():
+        begun = max(begun, int(begins[place]))
+        if distances[place + 1] - distances[begun] >= TOLERANCE:
+            same[place], begun = False, place + 1
+    return same
