@@ -8,7 +8,7 @@ use elanus_fastscan::{Arrays, Facts, FastScan, Question, Request, Settings};
 use elanus_fuzz::{DIM, Edit, Number, ROWS, bitmap, check_hits, clustered, floats};
 use elanus_graph::Keep;
 use elanus_kernels::simd::{self, Level};
-use elanus_kernels::{Column, ColumnScorer, Element, Metric, Queries};
+use elanus_kernels::{Column, ColumnScorer, Element, Metric, Queries, Stop};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -95,6 +95,7 @@ fuzz_target!(|input: Input| {
         rows: input.seen.map_or(ROWS, |seen| usize::from(seen).min(ROWS)),
         keep: bits.as_deref(),
         threads: if input.shared { 3 } else { 1 },
+        stop: Stop::default(),
     };
     let keep = bits.as_deref().and_then(|bits| Keep::new(bits, ROWS));
     let present = codes.arrays().present;
@@ -106,7 +107,7 @@ fuzz_target!(|input: Input| {
             && keep.is_none_or(|keep| keep.contains(row as u32))
     };
     let passing = (0..ROWS as u32).filter(|&row| passes(row)).count();
-    for hits in codes.search(&questions, &request) {
+    for hits in codes.search(&questions, &request).unwrap() {
         assert_eq!(hits.len(), request.k.min(passing));
         check_hits(&hits, passes);
     }

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from elanus.model.deadline import Limit
+
 Buffer: TypeAlias = bytes | bytearray | memoryview | mmap | NDArray[Any]
 """Anything C-contiguous that exports its bytes; an Arrow buffer too."""
 
@@ -71,6 +73,7 @@ class FastScan:
         base: tuple[Buffer, int, int, str],
         counts: tuple[int, int, int],
         keep: Buffer | None,
+        limit: Limit | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 
 # --- filter ---
@@ -283,6 +286,9 @@ class WireCall:
     @property
     def remaining_s(self) -> float | None:
         """Seconds until the client's deadline, at least 0; None without a deadline."""
+    @property
+    def limit(self) -> CallLimit:
+        """Both of these, as searches take them."""
     def respond(self, body: bytes) -> None:
         """Send the response; RuntimeError when the call was answered before."""
     def fail(self, code: int, message: str) -> None:
@@ -296,6 +302,43 @@ class WireMetadata(Mapping[str, str]):
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
 
+# --- call limits ---
+
+@final
+class CallLimit:
+    """Until when a call is worth its work; safe from any thread."""
+
+    def __init__(self, remaining_s: float | None = None) -> None:
+        """Begin a call that may take so many seconds, None for any time."""
+    def cancel(self) -> None:
+        """Say that nobody waits for the answer any more."""
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client has gone or cancelled, or an answer has missed the deadline."""
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the client's deadline, at least 0; None without a deadline."""
+    def check(self) -> None:
+        """Raise ``model.deadline.Expired`` or ``Cancelled`` when the call is over."""
+
+# --- streams ---
+
+@final
+class FlatStream:
+    """Exact distances of a column's kept rows to one query, nearest first in batches."""
+
+    @staticmethod
+    def dense(query: _Vectors, base: _Vectors, metric: str, keep: Buffer | None, limit: Limit | None) -> FlatStream: ...
+    @staticmethod
+    def sparse(
+        query: tuple[NDArray[np.int64], Buffer],
+        base: tuple[NDArray[np.int64], Buffer],
+        keep: Buffer | None,
+        limit: Limit | None,
+    ) -> FlatStream: ...
+    def num_rows(self) -> int: ...
+    def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+
 # --- kernels ---
 
 def scan(
@@ -304,7 +347,7 @@ def scan(
     metric: str,
     k: int,
     lengths: NDArray[np.float32] | None,
-    options: tuple[Buffer | None, int, int],
+    options: tuple[Buffer | None, int, int, Limit | None],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def range_scan(
     queries: tuple[Buffer, int, int, str],
@@ -312,25 +355,32 @@ def range_scan(
     metric: str,
     range: tuple[float | None, float | None, int | None],
     lengths: NDArray[np.float32] | None,
-    options: tuple[Buffer | None, int, int],
+    options: tuple[Buffer | None, int, int, Limit | None],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
 def scan_sparse(
     queries: tuple[NDArray[np.int64], Buffer],
     base: tuple[NDArray[np.int64], Buffer],
     k: int,
-    options: tuple[Buffer | None, int, int],
+    options: tuple[Buffer | None, int, int, Limit | None],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def range_scan_sparse(
     queries: tuple[NDArray[np.int64], Buffer],
     base: tuple[NDArray[np.int64], Buffer],
     range: tuple[float | None, float | None, int | None],
-    options: tuple[Buffer | None, int, int],
+    options: tuple[Buffer | None, int, int, Limit | None],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
 def distances_of(
     queries: tuple[Buffer, int, int, str],
     base: tuple[Buffer, int, int, str],
     rows: NDArray[np.int64],
     metric: str,
+) -> NDArray[np.float32]: ...
+def max_sim(
+    queries: tuple[Buffer, int, int, str],
+    base: tuple[Buffer, int, int, str],
+    metric: str,
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int64],
 ) -> NDArray[np.float32]: ...
 def norms(base: tuple[Buffer, int, int, str]) -> NDArray[np.float32]: ...
 def popcount(bits: Buffer, rows: int) -> int: ...
@@ -376,6 +426,15 @@ def json_find_key(
 ) -> tuple[int, int] | None: ...
 def json_project_keys(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+def json_without_key(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+def json_merge_objects(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    newer_offsets: NDArray[np.int64],
+    newer_data: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
 
 # --- ngram ---
@@ -427,7 +486,7 @@ def rtree_estimate(tree: _Tree, window: _Window, test: str) -> int: ...
 _Vectors: TypeAlias = tuple[Buffer, int, int, str]
 _Facts: TypeAlias = dict[str, int | float | str]
 _Sections: TypeAlias = dict[str, NDArray[Any]]
-_Request: TypeAlias = tuple[int, int, int, str, float | None]
+_Request: TypeAlias = tuple[int, int, int, str, Limit | None]
 
 def graph_build(
     base: _Vectors,
@@ -453,6 +512,55 @@ class GraphIndex:
     def stream(self, queries: _Vectors, base: _Vectors, ef: int, keep: Buffer | None) -> GraphStream: ...
 
 @final
+class GrowingGraph:
+    """An index of the first rows of a column that grows."""
+
+    def __init__(
+        self, base: _Vectors, metric: str, settings: tuple[int, int, int], most_rows: int, keep: Buffer | None
+    ) -> None: ...
+    def coded(self) -> int: ...
+    def linked(self) -> int: ...
+    def memory_bytes(self) -> int: ...
+    def encode(self, base: _Vectors, upto: int, keep: Buffer | None) -> None: ...
+    def link(self, upto: int, keep: Buffer | None, seconds: float, stop: Callable[[], bool] | None) -> None: ...
+    def search(
+        self,
+        queries: _Vectors,
+        base: _Vectors,
+        request: tuple[int, int, int, Limit | None],
+        keep: Buffer | None,
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.float32]], tuple[int, int, int, bool]]: ...
+
+KeyBuffers = tuple[Buffer, Buffer | None]
+_Located = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
+def merge_hits(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], KeyBuffers]], offset: int, limit: int
+) -> _Located | None: ...
+
+DirectPart = tuple[
+    GraphIndex,
+    _Vectors,
+    KeyBuffers,
+    Buffer | None,
+    int,
+    int,
+    tuple[ColumnGraph, Sequence[int]] | None,
+]
+
+@final
+class DirectSearch:
+    """A search that is settled but for its vectors."""
+
+    def __init__(
+        self, parts: Sequence[DirectPart], takes: Sequence[tuple[int, str]], page: tuple[int, int], descending: bool
+    ) -> None: ...
+    def run(
+        self, body: bytes, start: int, end: int, nq: int, limit: Limit | None
+    ) -> tuple[bytes, NDArray[np.int64], NDArray[np.int64]] | None: ...
+    def find(self, queries: _Vectors, limit: Limit | None) -> _Located | None: ...
+
+@final
 class ColumnGraph:
     """Graphs of a column's values, opened over arrays that stay where they are."""
 
@@ -472,5 +580,5 @@ class GraphStream:
     """A search of one query that can be continued."""
 
     def next(
-        self, index: GraphIndex, base: _Vectors, count: int, deadline_s: float | None
+        self, index: GraphIndex, base: _Vectors, count: int, limit: Limit | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elanus._native import core
+from elanus.model import deadline
 from elanus.model.hits import Hits
 
 if TYPE_CHECKING:
@@ -126,13 +127,13 @@ class FastScan:
         refine   rows of each query to measure exactly, at least k; 0 for 12 * k + 60
         keep     rows that may be returned, one bit each of the base's rows, None for all
         returns  ascending by distance, then row; padded with -1 and +inf
-        raises   ValueError for shapes or types that don't go together
+        raises   ValueError for shapes or types that don't go together; Expired or Cancelled once the call is over
         cost     one pass over the codes of every 64 rows of which one passes, shared by several queries; few passing
                  rows are measured exactly instead (native/crates/fastscan/examples/measure.rs)
         """
         bits = None if keep is None else keep.bits
         native = (queries.as_queries()._native(), base._native())
-        return Hits(*self._native.search(*native, (k, refine, threads), bits))
+        return Hits(*self._native.search(*native, (k, refine, threads), bits, deadline.current()))
 
 
 def _count(facts: Mapping[str, int | float | str], name: str) -> int:

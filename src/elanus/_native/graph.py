@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from elanus._native import core
 from elanus._native.kernels import Vectors
 from elanus._native.memory import resident
+from elanus.model import deadline
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits, Work
 from elanus.model.types import Metric
@@ -142,21 +143,19 @@ class Graph:
         keep: Bitset | None = None,
         strategy: Strategy = "auto",
         among: Among | None = None,
-        deadline_s: float | None = None,
     ) -> tuple[Hits, Work]:
         """Return about the k nearest kept rows of each query, and what was done to find them.
 
-        queries     vectors of the base's type and dim, or FLOAT_VECTOR for halves
-        base        the column that the graph was built over
-        ef          width of the walk: the wider, the better the recall and the longer the search; at least k is used
-        refine      how many of the walk's best are measured exactly; at least k are
-        among       values of which every kept row has one, and a column's graphs of them
-        deadline_s  seconds left
-        returns     exact distances, ascending, equal ones by row; min(k, kept rows) rows always, then -1 and +inf
-        raises      ValueError for vectors that don't go with the graph, TimeoutError past the deadline
+        queries  vectors of the base's type and dim, or FLOAT_VECTOR for halves
+        base     the column that the graph was built over
+        ef       width of the walk: the wider, the better the recall and the longer the search; at least k is used
+        refine   how many of the walk's best are measured exactly; at least k are
+        among    values of which every kept row has one, and a column's graphs of them
+        returns  exact distances, ascending, equal ones by row; min(k, kept rows) rows always, then -1 and +inf
+        raises   ValueError for vectors that don't go with the graph; Expired or Cancelled once the call is over
         """
         bits = None if keep is None else keep.bits
-        request = (k, ef, refine, strategy, deadline_s)
+        request = (k, ef, refine, strategy, deadline.current())
         values = None if among is None else (among[0]._native, among[1])
         found, did = self._native.search(queries.as_queries()._native(), base._native(), request, bits, values)
         return Hits(*found), Work(*did)
@@ -250,6 +249,9 @@ class GraphStream:
         self._base = base._native()
         self._native = graph._native.stream(query.as_queries()._native(), self._base, ef, bits)
 
-    def next(self, count: int, deadline_s: float | None = None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the next rows and their exact distances, ascending within the batch; fewer than count at the end."""
-        return self._native.next(self._graph._native, self._base, count, deadline_s)
+    def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the next rows and their exact distances, ascending within the batch; fewer than count at the end.
+
+        raises  Expired or Cancelled once the call at hand is over; nothing is lost, the stream can be asked again
+        """
+        return self._native.next(self._graph._native, self._base, count, deadline.current())

@@ -143,3 +143,16 @@ def object_keys_conflict(offsets: Offsets, data: Bytes, names: Sequence[str]) ->
 def project_keys(offsets: Offsets, data: Bytes, keys: Sequence[str]) -> tuple[Offsets, Bytes]:
     """Return each row's object cut down to the members named by ``keys``, ``{}`` for a row without any."""
     return core.json_project_keys(offsets, data, keys)
+
+
+def without_key(offsets: Offsets, data: Bytes, name: str) -> tuple[Offsets, Bytes]:
+    """Return each row's object without the member of that name."""
+    return core.json_without_key(offsets, data, name)
+
+
+def merge_objects(older: tuple[Offsets, Bytes], newer: tuple[Offsets, Bytes]) -> tuple[Offsets, Bytes]:
+    """Return each row's object with the members of ``newer`` in it: new ones and those that it had under their keys.
+
+    The values' own texts are kept as they are, whatever numbers they hold.
+    """
+    return core.json_merge_objects(*older, *newer)

@@ -3,7 +3,8 @@
 Inside, a distance is float32 and smaller is nearer: squared Euclidean (L2), negative dot product (IP), negative cosine
 (COSINE, zero for a zero vector), differing bits (HAMMING), one minus common over either bits (JACCARD, zero where both
 are empty). A pair's distance depends on the instruction set alone, never on the way it was searched. Overflow gives
-+inf, and NaN counts as +inf. The interpreter is released during every scan.
++inf, and NaN counts as +inf. The interpreter is released during every scan; a scan ends with Expired or Cancelled soon
+after the call at hand is over (``model.deadline``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus._native import core
+from elanus.model import deadline
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits
 from elanus.model.types import DataType, Metric
@@ -155,7 +157,7 @@ def scan(
     """
     bits = None if keep is None else keep.bits
     native = (queries.as_queries()._native(), base._native())
-    return Hits(*core.scan(*native, metric, k, lengths, (bits, first_row, threads)))
+    return Hits(*core.scan(*native, metric, k, lengths, (bits, first_row, threads, deadline.current())))
 
 
 def range_scan(
@@ -179,7 +181,7 @@ def range_scan(
     bits = None if keep is None else keep.bits
     native = (queries.as_queries()._native(), base._native())
     window = (not_nearer_than, nearer_than, limit)
-    return RangeHits(*core.range_scan(*native, metric, window, lengths, (bits, first_row, threads)))
+    return RangeHits(*core.range_scan(*native, metric, window, lengths, (bits, first_row, threads, deadline.current())))
 
 
 def scan_sparse(
@@ -198,7 +200,7 @@ def scan_sparse(
     cost     1 to 2 ns an entry of a kept row and query
     """
     bits = None if keep is None else keep.bits
-    return Hits(*core.scan_sparse(queries._native(), base._native(), k, (bits, first_row, threads)))
+    return Hits(*core.scan_sparse(queries._native(), base._native(), k, (bits, first_row, threads, deadline.current())))
 
 
 def range_scan_sparse(
@@ -216,7 +218,7 @@ def range_scan_sparse(
     bits = None if keep is None else keep.bits
     native = (queries._native(), base._native())
     window = (not_nearer_than, nearer_than, limit)
-    return RangeHits(*core.range_scan_sparse(*native, window, (bits, first_row, threads)))
+    return RangeHits(*core.range_scan_sparse(*native, window, (bits, first_row, threads, deadline.current())))
 
 
 def distances_of(queries: Vectors, base: Vectors, rows: NDArray[np.int64], metric: Metric) -> NDArray[np.float32]:

@@ -1,15 +1,15 @@
 """How long the call at hand may still take, and whether anybody waits for its answer.
 
-The server says so before it runs a call; whoever works for long asks. Outside of calls nothing is limited.
+The server says so before it runs a call; whoever works for long asks, and native searches look by themselves. Outside
+of calls nothing is limited.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import Protocol
 
 
 class CallOver(Exception):  # noqa: N818  (nothing failed: the answer would reach nobody)
@@ -24,43 +24,47 @@ class Cancelled(CallOver):
     """The caller has gone, or has cancelled the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """What one call may take; ``ends`` is on the monotonic clock, None for no end."""
+class Limit(Protocol):
+    """What one call may take: the native ``CallLimit``, which searches read without the interpreter."""
 
-    ends: float | None
-    cancelled: Callable[[], bool]
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the caller's deadline, at least 0; None without one."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has given up."""
+
+    def check(self) -> None:
+        """Raise Expired or Cancelled when the call is over."""
 
 
-_LIMIT: ContextVar[_Limit | None] = ContextVar("limit", default=None)
+_LIMIT: ContextVar[Limit | None] = ContextVar("limit", default=None)
 
 
 @contextmanager
-def limited(remaining_s: float | None, cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Limit what runs in this context meanwhile.
-
-    remaining_s  seconds until the caller's deadline, None without one
-    cancelled    whether the caller has given up; may be called from this thread at any time
-    """
-    token = _LIMIT.set(_Limit(None if remaining_s is None else time.monotonic() + remaining_s, cancelled))
+def limited(limit: Limit | None) -> Iterator[None]:
+    """Limit what runs in this context meanwhile; None lifts the limit, for work that outlives the call."""
+    token = _LIMIT.set(limit)
     try:
         yield
     finally:
         _LIMIT.reset(token)
 
 
+def current() -> Limit | None:
+    """Return the limit of the call at hand, None outside of calls: what native searches are given."""
+    return _LIMIT.get()
+
+
 def remaining_s() -> float | None:
     """Return the seconds left, at least 0; None when nothing limits them."""
     limit = _LIMIT.get()
-    return None if limit is None or limit.ends is None else max(0.0, limit.ends - time.monotonic())
+    return None if limit is None else limit.remaining_s
 
 
 def check() -> None:
     """Raise Expired or Cancelled when the call is over; under a microsecond."""
     limit = _LIMIT.get()
-    if limit is None:
-        return
-    if limit.ends is not None and time.monotonic() >= limit.ends:
-        raise Expired("the call's deadline has passed")
-    if limit.cancelled():
-        raise Cancelled("the call was cancelled")
+    if limit is not None:
+        limit.check()

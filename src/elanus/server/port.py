@@ -2,20 +2,21 @@
 
 Native I/O threads read requests and queue them in one of two lanes; the threads here take them one at a time, call the
 dispatcher and hand its bytes back. The slow lane is for methods that may wait (load, flush): they never keep a search
-from its worker.
+from its worker. Nor does a call that waits for a service: another thread takes its place meanwhile.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from elanus._native.core import WireCall, WireMetadata, WireServer
-from elanus.model import deadline
+from elanus.model import deadline, waiting
 from elanus.model.settings import ServerSettings
 from elanus.server.rpc_status import GrpcCode, RpcAbort
 
@@ -26,6 +27,9 @@ Dispatch = Callable[[str, Mapping[str, str], bytes], bytes]
 
 JOIN_LIMIT_S = 5.0
 """Longest wait for a worker thread to end once its calls are answered."""
+
+MOST_SUBSTITUTES = 32
+"""So many threads of a lane are replaced at most while they wait for what others do."""
 
 log = logging.getLogger("elanus.server")
 
@@ -50,14 +54,27 @@ class PortAddress:
 
 @dataclass(slots=True)
 class _Crew:
-    """The worker threads of one lane: at most `limit`, of which `idle` wait, counted while the crew still grows."""
+    """The worker threads of one lane: at most `limit` that work.
+
+    threads  those there are; above `limit` while some of them wait for what others do, and until the spare ones notice
+    idle     how many wait for calls, counted while the crew still grows
+    waiting  how many wait in the middle of a call
+    started  how many there ever were
+    """
 
     lane: int
     name: str
     limit: int
     threads: list[threading.Thread] = field(default_factory=list)
     idle: int = 0
+    waiting: int = 0
+    started: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def most(self) -> int:
+        """How many threads there may be at the moment."""
+        return self.limit + min(self.waiting, MOST_SUBSTITUTES)
 
 
 class Port:
@@ -100,9 +117,10 @@ class Port:
             max_response_bytes=settings.reply_bytes,
         )
         fast, slow = self._crews
-        for _ in range(fast.limit):
-            self._add_worker(fast)
-        self._add_worker(slow)
+        for crew, count in ((fast, fast.limit), (slow, 1)):
+            with crew.lock:
+                for _ in range(count):
+                    self._add_worker(crew)
         return self.address
 
     @property
@@ -159,31 +177,50 @@ class Port:
         return self._server
 
     def _add_worker(self, crew: _Crew) -> None:
+        """Start a thread; the crew's lock is held."""
         # Daemons: a handler that never returns must not keep the process from ending.
-        name = f"elanus-{crew.name}-{len(crew.threads)}"
+        name = f"elanus-{crew.name}-{crew.started}"
         worker = threading.Thread(target=self._work, args=(crew,), name=name, daemon=True)
-        crew.threads.append(worker)
-        crew.idle += 1
         worker.start()
+        crew.threads.append(worker)
+        crew.started += 1
+        crew.idle += 1
 
     def _work(self, crew: _Crew) -> None:
         server = self._running
-        while (call := server.next_request(crew.lane)) is not None:
-            growing = len(crew.threads) < crew.limit
-            if growing:
-                with crew.lock:
-                    crew.idle -= 1
-                    if crew.idle == 0 and len(crew.threads) < crew.limit:
-                        self._add_worker(crew)
-            self._answer(call)
-            del call  # or its buffers would live until the next one comes
-            if growing:
-                with crew.lock:
-                    crew.idle += 1
+        with waiting.substituted(lambda: self._substitute(crew)):
+            while (call := server.next_request(crew.lane)) is not None:
+                growing = len(crew.threads) < crew.limit
+                if growing:
+                    with crew.lock:
+                        crew.idle -= 1
+                        if crew.idle == 0 and len(crew.threads) < crew.limit:
+                            self._add_worker(crew)
+                self._answer(call)
+                del call  # or its buffers would live until the next one comes
+                if growing:
+                    with crew.lock:
+                        crew.idle += 1
+                if len(crew.threads) > crew.limit and _leave(crew):
+                    return
+
+    @contextmanager
+    def _substitute(self, crew: _Crew) -> Iterator[None]:
+        """Have another thread work while this one waits; a crew that still grows has one anyway."""
+        with crew.lock:
+            crew.waiting += 1
+        try:
+            with crew.lock:
+                if crew.limit <= len(crew.threads) < crew.most:
+                    self._add_worker(crew)
+            yield
+        finally:
+            with crew.lock:
+                crew.waiting -= 1
 
     def _answer(self, call: WireCall) -> None:
         try:
-            with deadline.limited(call.remaining_s, lambda: call.cancelled):
+            with deadline.limited(call.limit):
                 response = self._dispatch(call.method, call.metadata, call.body)
             call.respond(response)
         except RpcAbort as abort:
@@ -194,10 +231,19 @@ class Port:
 
     def _join(self, limit_s: float) -> None:
         """Wait for the workers, all together `limit_s`; a handler that drains its own port does not wait for itself."""
-        deadline = time.monotonic() + limit_s
+        ends = time.monotonic() + limit_s
         for crew in self._crews:
             with crew.lock:
                 threads = list(crew.threads)
             for thread in threads:
                 if thread is not threading.current_thread():
-                    thread.join(max(0.0, deadline - time.monotonic()))
+                    thread.join(max(0.0, ends - time.monotonic()))
+
+
+def _leave(crew: _Crew) -> bool:
+    """Take this thread out of a crew that has too many; return whether it had."""
+    with crew.lock:
+        if len(crew.threads) <= crew.most:
+            return False
+        crew.threads.remove(threading.current_thread())
+        return True

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import queue
 import socket
 import struct
 import threading
@@ -11,11 +12,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import grpc
+import numpy as np
 import pytest
 
-from elanus.model import deadline
+from elanus._native import kernels
+from elanus._native.kernels import Vectors
+from elanus.model import deadline, waiting
 from elanus.model.settings import ServerSettings
-from elanus.server.port import Port
+from elanus.model.types import DataType, Metric
+from elanus.server.port import MOST_SUBSTITUTES, Port
 from elanus.server.rpc_status import GrpcCode, RpcAbort
 
 MIB = 1024 * 1024
@@ -39,12 +44,17 @@ class Service:
             "/t/Grow": lambda metadata, body: bytes(int(body)),
             "/t/Hold": self.hold,
             "/t/SlowHold": self.hold,
+            "/t/Wait": self.wait,
         }
 
     def hold(self, metadata: Mapping[str, str], body: bytes) -> bytes:
         self.entered.release()
         assert self.release.wait(LIMIT_S)
         return body
+
+    def wait(self, metadata: Mapping[str, str], body: bytes) -> bytes:
+        with waiting.waiting(), waiting.waiting():
+            return self.hold(metadata, body)
 
     def __call__(self, method: str, metadata: Mapping[str, str], body: bytes) -> bytes:
         handler = self.handlers.get(method)
@@ -176,7 +186,7 @@ def test_handlers_know_how_long_their_caller_waits(serve, connect, service):
     call(channel, "/t/Look", b"", timeout=LIMIT_S)
     call(channel, "/t/Look", b"", timeout=None)
     assert left[0] is not None
-    assert 0 < left[0] <= LIMIT_S
+    assert 0 < left[0] <= LIMIT_S + 1  # the client rounds its timeout up
     assert left[1] is None
 
 
@@ -196,6 +206,48 @@ def test_handlers_see_that_their_caller_is_gone(serve, connect, service):
     service.wait_entered()
     asked.cancel()
     assert seen.wait(LIMIT_S)
+
+
+class EndlessScan:
+    """A handler that scans for minutes, unless the scan ends with its call."""
+
+    def __init__(self, service: Service) -> None:
+        self.bits = Vectors(np.zeros((1 << 18, 64), dtype=np.uint8), 1 << 18, 512, DataType.BINARY_VECTOR)
+        self.over: queue.SimpleQueue[type[deadline.CallOver]] = queue.SimpleQueue()
+        self.service = service
+        service.handlers["/t/Scan"] = self.scan
+
+    def scan(self, metadata: Mapping[str, str], body: bytes) -> bytes:
+        self.service.entered.release()
+        try:
+            kernels.scan(self.bits, self.bits, Metric.HAMMING, 1)
+        except deadline.CallOver as over:
+            self.over.put(type(over))
+        return body
+
+
+def test_a_scan_ends_when_its_caller_cancels(serve, connect, service):
+    endless = EndlessScan(service)
+    asked = connect(serve()).unary_unary("/t/Scan").future(b"")
+    service.wait_entered()
+    asked.cancel()
+    assert endless.over.get(timeout=LIMIT_S) is deadline.Cancelled
+
+
+def test_a_scan_ends_when_its_caller_leaves(serve, connect, service):
+    endless = EndlessScan(service)
+    channel = connect(serve())
+    asked = channel.unary_unary("/t/Scan").future(b"")
+    service.wait_entered()
+    channel.close()
+    assert endless.over.get(timeout=LIMIT_S) is deadline.Cancelled
+    assert asked.code() is grpc.StatusCode.CANCELLED
+
+
+def test_a_scan_ends_at_the_deadline_of_its_caller(serve, connect, service):
+    endless = EndlessScan(service)
+    assert failure(connect(serve()), "/t/Scan", b"", timeout=0.2)[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert endless.over.get(timeout=LIMIT_S) is deadline.Expired
 
 
 def test_metadata_is_a_mapping_without_binary_headers(serve, connect, service):
@@ -316,6 +368,47 @@ def test_slow_calls_do_not_keep_fast_ones_waiting_and_get_threads_as_needed(serv
     assert call(channel, "/t/Echo", b"fast") == b"fast"
     service.release.set()
     assert [future.result() for future in slow] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_calls_that_wait_for_others_do_not_keep_calls_waiting(serve, connect, service, workers):
+    channel = connect(serve(workers=workers))
+    waits = [channel.unary_unary("/t/Wait").future(b"%d" % number, timeout=LIMIT_S) for number in range(6)]
+    service.wait_entered(6)
+    assert call(channel, "/t/Echo", b"meanwhile") == b"meanwhile"
+    service.release.set()
+    assert [wait.result() for wait in waits] == [b"%d" % number for number in range(6)]
+
+
+def test_threads_that_stood_in_for_waiting_ones_go_when_they_are_too_many(serve, connect, service):
+    port = serve(workers=2)
+    channel, crew = connect(port), port._crews[0]
+    for _ in range(3):
+        service.release.clear()
+        waits = [channel.unary_unary("/t/Wait").future(b"", timeout=LIMIT_S) for _ in range(5)]
+        service.wait_entered(5)
+        assert len(crew.threads) <= 2 + 5
+        service.release.set()
+        for wait in waits:
+            wait.result()
+        for _ in range(20):  # each thread that is too many takes one call more at most
+            call(channel, "/t/Echo", b"")
+    assert crew.waiting == 0
+    assert len(crew.threads) == 2
+
+
+def test_no_more_than_some_threads_are_replaced_while_they_wait(serve, connect, service):
+    port = serve(workers=1)
+    channel = connect(port)
+    count = 1 + MOST_SUBSTITUTES
+    waits = [channel.unary_unary("/t/Wait").future(b"", timeout=LIMIT_S) for _ in range(count + 5)]
+    service.wait_entered(count)
+    assert not service.entered.acquire(blocking=False)
+    assert len(port._crews[0].threads) == count
+    service.release.set()
+    for wait in waits:
+        wait.result()
+    assert call(channel, "/t/Echo", b"after") == b"after"
 
 
 def test_full_queue_is_resource_exhausted(serve, connect, service):

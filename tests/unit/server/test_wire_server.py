@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from elanus._native.core import WireCall, WireServer
+from elanus._native.core import CallLimit, WireCall, WireServer
+from elanus.model import deadline
 
 LIMIT_S = 20.0
 
@@ -40,7 +41,7 @@ def send(
     return channel.unary_unary(method).future(body, timeout=timeout)
 
 
-def wait_until_cancelled(call: WireCall) -> None:
+def wait_until_cancelled(call: WireCall | CallLimit) -> None:
     """The reset of the stream arrives on its own time."""
     waited = threading.Event()
     for _ in range(int(LIMIT_S / 0.01)):
@@ -67,6 +68,31 @@ def test_call_without_a_deadline_has_none(server, channel):
     assert call.remaining_s is None
     call.respond(b"")
     assert future.result() == b""
+
+
+def test_call_whose_deadline_has_passed_is_not_handed_out(server, channel):
+    late = channel.unary_unary("/t/Fast").future(b"late", metadata=[("grpc-timeout", "0n")])
+    while late.running() and not server.num_waiting(WireServer.FAST_LANE):
+        pass  # until it waits, or has missed its deadline before
+    in_time = send(channel, body=b"in time")
+    call = server.next_request(WireServer.FAST_LANE)
+    assert call.body == b"in time"
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    call.respond(b"")
+    assert in_time.result() == b""
+
+
+def test_limit_of_a_call_sees_that_its_client_is_gone(server, channel):
+    future = send(channel)
+    call = server.next_request(WireServer.FAST_LANE)
+    limit = call.limit
+    assert not limit.cancelled
+    assert 0 < limit.remaining_s <= LIMIT_S + 1
+    limit.check()
+    future.cancel()
+    wait_until_cancelled(limit)
+    with pytest.raises(deadline.Cancelled):
+        limit.check()
 
 
 def test_named_methods_take_the_slow_lane(server, channel):

@@ -188,7 +188,7 @@ pub fn encode(header: &Header<'_>, source: &Source<'_>) -> Result<Vec<u8>, Encod
 }
 
 /// Writes a packed field, or nothing when there are no values.
-fn put_field(out: &mut Vec<u8>, number: u32, values: &Slices<'_>) {
+pub(crate) fn put_field(out: &mut Vec<u8>, number: u32, values: &Slices<'_>) {
     let all = 0..values.len();
     if !all.is_empty() {
         let length = values.packed_len(all.clone());
@@ -210,18 +210,22 @@ pub fn wrap(number: u32, payloads: &[&[u8]]) -> Vec<u8> {
 
 /// Returns a serialized `IDs`: `int_id` for `Long`, `str_id` for `Text`.
 pub fn encode_ids(ids: &Slices<'_>) -> Result<Vec<u8>, EncodeError> {
+    let (number, length) = ids_arm(ids)?;
+    let mut out = Vec::with_capacity(field_len(number, length));
+    put_head(&mut out, number, length);
+    ids.put_arm(0..ids.len(), &mut out);
+    Ok(out)
+}
+
+/// Returns the number and the length of the arm of an `IDs`.
+pub(crate) fn ids_arm(ids: &Slices<'_>) -> Result<(u32, usize), EncodeError> {
     let number = match ids {
         Slices::Long(_) => 1,
         Slices::Text(..) => 2,
         _ => return Err(EncodeError("ids are 64-bit integers or strings")),
     };
     ids.check()?;
-    let all = 0..ids.len();
-    let length = ids.arm_len(all.clone());
-    let mut out = Vec::with_capacity(field_len(number, length));
-    put_head(&mut out, number, length);
-    ids.put_arm(all, &mut out);
-    Ok(out)
+    Ok((number, ids.arm_len(0..ids.len())))
 }
 
 /// Returns a packed `repeated float` field with its tag; nothing when there are no values.

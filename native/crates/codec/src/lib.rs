@@ -14,6 +14,7 @@ mod encode;
 mod kind;
 mod packed;
 mod reader;
+mod search;
 mod slices;
 mod writer;
 
@@ -22,4 +23,5 @@ pub use decode::decode;
 pub use encode::{Header, Source, encode, encode_floats, encode_ids, encode_longs, wrap};
 pub use kind::{Kind, Shape};
 pub use reader::{DecodeError, Span, split};
+pub use search::{Placeholder, encode_hits, placeholder};
 pub use slices::{EncodeError, Slices};

@@ -1,6 +1,8 @@
 //! Bytes from strangers: every cut and a stream of mutations end in a column or an error, and round trips hold.
 
-use elanus_codec::{Column, Elements, Header, Kind, Payload, Slices, Source, Span, Store, decode, encode, split, wrap};
+use elanus_codec::{
+    Column, Elements, Header, Kind, Payload, Slices, Source, Span, Store, decode, encode, placeholder, split, wrap,
+};
 
 fn source(kind: Kind, values: Slices<'_>) -> Source<'_> {
     Source { kind, dim: 0, values, lists: &[], child_kind: Kind::None, element_type: 0, parts: Vec::new() }
@@ -37,6 +39,61 @@ fn whole(body: &[u8]) -> Span {
     Span { start: 0, end: body.len() }
 }
 
+/// A few thousand messages of which some bytes were changed.
+fn mutations(corpus: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    (0..if cfg!(miri) { 300 } else { 20_000 }).map(move |_| {
+        let mut body = corpus[next(corpus.len())].clone();
+        for _ in 0..=next(3) {
+            let place = next(body.len());
+            body[place] = next(256) as u8;
+        }
+        body
+    })
+}
+
+/// Groups of one placeholder: two vectors; one, of elements; none; and one with a group inside.
+fn placeholder_groups() -> Vec<Vec<u8>> {
+    let placeholders: [&[u8]; 4] = [
+        b"\x0a\x02$0\x10\x65\x1a\x08abcdefgh\x1a\x08ijklmnop",
+        b"\x10\x64\x1a\x01a\x20\x01",
+        b"",
+        b"\x2b\x1a\x01x\x2c\x1a\x02ab",
+    ];
+    placeholders.iter().map(|one| wrap(1, &[one])).collect()
+}
+
+#[test]
+fn vectors_of_placeholders_lie_in_their_span_whatever_the_bytes() {
+    const MOST: usize = 3;
+    let groups = placeholder_groups();
+    assert!(groups.iter().all(|body| placeholder(body, whole(body), MOST).unwrap().is_some()));
+    let check = |body: &[u8], span: Span| {
+        if let Ok(Some(found)) = placeholder(body, span, MOST) {
+            assert!(found.values.len() <= MOST);
+            assert!(found.values.is_sorted_by_key(|value| value.start));
+            for value in found.values {
+                assert!(span.start < value.start && value.start <= value.end && value.end <= span.end);
+            }
+        }
+    };
+    for body in &groups {
+        for place in 0..=body.len() {
+            check(body, Span { start: 0, end: place });
+            check(body, Span { start: place, end: body.len() });
+            check(&body[..place], whole(&body[..place]));
+        }
+        for span in [Span { start: 1, end: 0 }, Span { start: 0, end: usize::MAX }] {
+            assert!(placeholder(body, span, MOST).is_err());
+        }
+    }
+    mutations(&groups).for_each(|body| check(&body, whole(&body)));
+}
+
 #[test]
 fn every_cut_is_survived() {
     for body in messages() {
@@ -50,18 +107,7 @@ fn every_cut_is_survived() {
 
 #[test]
 fn mutations_are_survived_without_inventing_values() {
-    let corpus = messages();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
-    for _ in 0..20_000 {
-        let mut body = corpus[next(corpus.len())].clone();
-        for _ in 0..=next(3) {
-            let place = next(body.len());
-            body[place] = next(256) as u8;
-        }
+    for body in mutations(&messages()) {
         if let Ok(column) = decode(&body, whole(&body)) {
             assert!(values_in(&column.payload) <= body.len());
         }

@@ -30,6 +30,6 @@ mod scorer;
 pub use code::Code;
 pub use codes::Codes;
 pub use column_space::ColumnSpace;
-pub use encode::{Encoded, encode};
+pub use encode::{Encoded, encode, encode_rows, mean_of};
 pub use query::CodeQuery;
 pub use scorer::CodeScorer;

@@ -41,8 +41,9 @@ fn truth(base: &Column, queries: &[f32], metric: Metric) -> Vec<Vec<u32>> {
         k: K,
         window: Window::ALL,
         threads: 2,
+        stop: elanus_kernels::Stop::default(),
     };
-    scan(&search).into_iter().map(|hits| hits.iter().map(|hit| hit.row).collect()).collect()
+    scan(&search).unwrap().into_iter().map(|hits| hits.iter().map(|hit| hit.row).collect()).collect()
 }
 
 /// The share of true neighbours among the nearest `k` by the scorer.

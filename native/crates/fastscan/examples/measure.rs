@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use elanus_fastscan::{FastScan, Question, Request, Settings};
-use elanus_kernels::{Column, ColumnScorer, Element, Hit, Metric, Queries, Scan, Window, scan};
+use elanus_kernels::{Column, ColumnScorer, Element, Hit, Metric, Queries, Scan, Stop, Window, scan};
 
 /// Queries asked, and rows wanted of each.
 const QUERIES: usize = 300;
@@ -57,11 +57,11 @@ fn measure(base: &Column, vectors: &[Vec<f32>], width: usize) {
     for one_in in [1, 10, 30, 50, 100, 1000] {
         let keep: Vec<u8> = (0..base.rows().div_ceil(8)).map(|byte| bits(byte, one_in)).collect();
         let keep = (one_in > 1).then_some(&keep[..]);
-        let (column, lengths, window) = (*base, None, Window::ALL);
-        let exact = Scan { queries: &queries, column, metric: Metric::Cosine, lengths, keep, k: K, window, threads: 1 };
-        let exact = scan(&exact);
+        let (column, metric, lengths, window, stop) = (*base, Metric::Cosine, None, Window::ALL, Stop::default());
+        let exact = Scan { queries: &queries, column, metric, lengths, keep, k: K, window, threads: 1, stop };
+        let exact = scan(&exact).expect("nobody stops it");
         for refine in [0, 80, 160] {
-            let request = Request { k: K, refine, rows: base.rows(), keep, threads: 1 };
+            let request = Request { k: K, refine, rows: base.rows(), keep, threads: 1, stop };
             report(&codes, &questions, &request, &exact, one_in);
         }
     }
@@ -82,10 +82,10 @@ fn report(codes: &FastScan, questions: &[Question], request: &Request, exact: &[
     let mut found = Vec::new();
     for _ in 0..5 {
         let started = processor_seconds();
-        found = questions.chunks(1).flat_map(|one| codes.search(one, request)).collect();
+        found = questions.chunks(1).flat_map(|one| codes.search(one, request).expect("nobody stops it")).collect();
         best[0] = best[0].min(processor_seconds() - started);
         let started = processor_seconds();
-        codes.search(questions, request);
+        codes.search(questions, request).expect("nobody stops it");
         best[1] = best[1].min(processor_seconds() - started);
     }
     let [single, batch] = best.map(|seconds| questions.len() as f64 / seconds);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use elanus_kernels::{Hit, Scorer};
+use elanus_kernels::{Hit, Scorer, Stop, Stopped};
 
 use crate::blocks::{CHUNK_BLOCKS, CHUNK_ROWS, FastScan, Published, word};
 use crate::collect::Collector;
@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub keep: Option<&'a [u8]>,
     /// Threads to share the work.
     pub threads: usize,
+    /// When to give up.
+    pub stop: Stop<'a>,
 }
 
 /// Candidates to measure exactly by default, for each row asked for and beside.
@@ -44,7 +46,8 @@ impl FastScan {
     /// Returns the nearest rows of each query found, ascending by exact distance, then row: `k`, or all that pass.
     ///
     /// Of few passing rows each is measured exactly; else the codes of all blocks with a passing row are read once.
-    pub fn search(&self, questions: &[Question], request: &Request) -> Vec<Vec<Hit>> {
+    pub fn search(&self, questions: &[Question], request: &Request) -> Result<Vec<Vec<Hit>>, Stopped> {
+        request.stop.look()?;
         assert!(questions.iter().all(|question| question.vector.len() == self.dim()));
         let published = self.published();
         let words = words(&published, request);
@@ -52,11 +55,11 @@ impl FastScan {
         let k = request.k.min(passing);
         let refine = if request.refine == 0 { k * REFINE.0 + REFINE.1 } else { request.refine };
         let refine = refine.max(request.k).max(1);
-        let scan = Scan { codes: self, published: &published, words: &words, refine, k: request.k };
+        let scan = Scan { codes: self, published: &published, words: &words, refine, request };
         if passing <= refine || scan.is_dearer_than(passing) {
             let rows = scan.passing_rows(passing);
             return share(questions, request.threads, |questions| {
-                questions.iter().map(|question| measure(question, &rows, request.k)).collect()
+                questions.iter().map(|question| scan.measure(question, &rows)).collect()
             });
         }
         if questions.len() >= request.threads {
@@ -91,7 +94,11 @@ fn words(published: &Published, request: &Request) -> Vec<u64> {
 }
 
 /// Runs `work` on parts of the questions, each on a thread of its own where there are several.
-fn share(questions: &[Question], threads: usize, work: impl Fn(&[Question]) -> Vec<Vec<Hit>> + Sync) -> Vec<Vec<Hit>> {
+fn share(
+    questions: &[Question],
+    threads: usize,
+    work: impl Fn(&[Question]) -> Result<Vec<Vec<Hit>>, Stopped> + Sync,
+) -> Result<Vec<Vec<Hit>>, Stopped> {
     if threads <= 1 || questions.len() <= 1 {
         return work(questions);
     }
@@ -99,7 +106,8 @@ fn share(questions: &[Question], threads: usize, work: impl Fn(&[Question]) -> V
     std::thread::scope(|scope| {
         let work = &work;
         let parts: Vec<_> = questions.chunks(each).map(|part| scope.spawn(move || work(part))).collect();
-        parts.into_iter().flat_map(joined).collect()
+        let parts: Result<Vec<_>, Stopped> = parts.into_iter().map(joined).collect();
+        Ok(parts?.into_iter().flatten().collect())
     })
 }
 
@@ -113,7 +121,7 @@ struct Scan<'a> {
     published: &'a Published,
     words: &'a [u64],
     refine: usize,
-    k: usize,
+    request: &'a Request<'a>,
 }
 
 impl Scan<'_> {
@@ -138,29 +146,31 @@ impl Scan<'_> {
         rows
     }
 
-    fn search(&self, questions: &[Question]) -> Vec<Vec<Hit>> {
+    fn search(&self, questions: &[Question]) -> Result<Vec<Vec<Hit>>, Stopped> {
         let mut found = Vec::with_capacity(questions.len());
         for group in questions.chunks(QUERY_GROUP) {
             let tables = self.tables(group);
-            let collectors = self.collect(&tables, 0..self.published.chunks.len());
-            found.extend(group.iter().zip(collectors).map(|(question, collector)| self.finish(question, collector)));
+            let collectors = self.collect(&tables, 0..self.published.chunks.len())?;
+            for (question, collector) in group.iter().zip(collectors) {
+                found.push(self.finish(question, collector)?);
+            }
         }
-        found
+        Ok(found)
     }
 
     /// Shares the chunks among threads.
-    fn search_shared(&self, questions: &[Question], threads: usize) -> Vec<Vec<Hit>> {
+    fn search_shared(&self, questions: &[Question], threads: usize) -> Result<Vec<Vec<Hit>>, Stopped> {
         let tables = self.tables(questions);
         let chunks = self.published.chunks.len();
         let each = chunks.div_ceil(threads);
-        let parts: Vec<Vec<Collector>> = std::thread::scope(|scope| {
+        let parts: Result<Vec<Vec<Collector>>, Stopped> = std::thread::scope(|scope| {
             let tables = &tables;
             let parts = (0..chunks)
                 .step_by(each)
                 .map(|first| scope.spawn(move || self.collect(tables, first..(first + each).min(chunks))));
             parts.collect::<Vec<_>>().into_iter().map(joined).collect()
         });
-        let mut parts = parts.into_iter();
+        let mut parts = parts?.into_iter();
         let mut collectors = parts.next().unwrap_or_default();
         for part in parts {
             collectors.iter_mut().zip(part).for_each(|(collector, later)| collector.absorb(later));
@@ -179,8 +189,19 @@ impl Scan<'_> {
     }
 
     /// Passes over some of the chunks, each read from memory once for all queries.
-    fn collect(&self, tables: &[Tables], chunks: Range<usize>) -> Vec<Collector> {
+    fn collect(&self, tables: &[Tables], chunks: Range<usize>) -> Result<Vec<Collector>, Stopped> {
         let variant = Variant::active();
+        self.collect_by(tables, chunks, |pass, collector| run(variant, pass, collector))
+    }
+
+    /// Gives `pass` each chunk with the tables and the collector of each query.
+    fn collect_by(
+        &self,
+        tables: &[Tables],
+        chunks: Range<usize>,
+        pass: impl Fn(&Pass, &mut Collector),
+    ) -> Result<Vec<Collector>, Stopped> {
+        let mut watch = self.request.stop.watch();
         let mut collectors: Vec<_> = tables.iter().map(|tables| Collector::new(self.refine, tables.most)).collect();
         for number in chunks {
             let chunk = &self.published.chunks[number];
@@ -188,28 +209,67 @@ impl Scan<'_> {
             let first = (number * CHUNK_ROWS) as u32;
             for (tables, collector) in tables.iter().zip(&mut collectors) {
                 let Tables { entries: tables, shift, .. } = tables;
-                run(variant, &Pass { lines: &chunk.lines, words, tables, shift: *shift, first }, collector);
+                watch.spend(CHUNK_ROWS)?;
+                pass(&Pass { lines: &chunk.lines, words, tables, shift: *shift, first }, collector);
             }
         }
-        collectors
+        Ok(collectors)
     }
 
-    fn finish(&self, question: &Question, collector: Collector) -> Vec<Hit> {
+    fn finish(&self, question: &Question, collector: Collector) -> Result<Vec<Hit>, Stopped> {
         let rows: Vec<u32> = collector.into_nearest().into_iter().map(|(_, row)| row).collect();
-        measure(question, &rows, self.k)
+        self.measure(question, &rows)
+    }
+
+    /// Returns the nearest of `rows` by exact distance.
+    fn measure(&self, question: &Question, rows: &[u32]) -> Result<Vec<Hit>, Stopped> {
+        let Request { k, stop, .. } = *self.request;
+        let mut distances = vec![0.0; rows.len()];
+        stop.look()?;
+        stop.score(question.exact, rows, &mut distances)?;
+        let mut hits: Vec<Hit> = rows.iter().zip(distances).map(|(&row, distance)| Hit { row, distance }).collect();
+        let order = |a: &Hit, b: &Hit| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row));
+        if k < hits.len() {
+            hits.select_nth_unstable_by(k, order);
+            hits.truncate(k);
+        }
+        hits.sort_unstable_by(order);
+        Ok(hits)
     }
 }
 
-/// Returns the nearest of `rows` by exact distance.
-fn measure(question: &Question, rows: &[u32], k: usize) -> Vec<Hit> {
-    let mut distances = vec![0.0; rows.len()];
-    question.exact.score(rows, &mut distances);
-    let mut hits: Vec<Hit> = rows.iter().zip(distances).map(|(&row, distance)| Hit { row, distance }).collect();
-    let order = |a: &Hit, b: &Hit| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row));
-    if k < hits.len() {
-        hits.select_nth_unstable_by(k, order);
-        hits.truncate(k);
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use elanus_kernels::{Column, Element, Metric};
+
+    use super::*;
+    use crate::train::Settings;
+
+    #[test]
+    fn a_cancelled_search_reads_few_blocks_more() {
+        let rows = 20 * CHUNK_ROWS;
+        let bytes: Vec<u8> = (0..rows * 2).flat_map(|at| ((at * 7919 % 997) as f32).to_le_bytes()).collect();
+        let column = Column::new(&bytes, rows, 2, Element::F32).expect("a column");
+        let codes = FastScan::train(&column, Metric::L2, None, &Settings::default()).expect("codes");
+        let published = codes.published();
+        let flag = AtomicBool::new(false);
+        let stop = Stop { cancelled: Some(&flag), deadline: None };
+        let request = Request { k: 1, refine: 10, rows, keep: None, threads: 1, stop };
+        let scan = Scan {
+            codes: &codes,
+            published: &published,
+            words: &words(&published, &request),
+            refine: 10,
+            request: &request,
+        };
+        let tables = [0, 1, 2].map(|row| Tables::new(&codes.codebook, &column.floats(row)));
+        let passes = AtomicUsize::new(0);
+        let collected = scan.collect_by(&tables, 0..published.chunks.len(), |_, _| {
+            flag.store(passes.fetch_add(1, Ordering::Relaxed) + 1 >= 10, Ordering::Relaxed);
+        });
+        assert!(collected.is_err());
+        assert!(passes.into_inner() <= 12);
     }
-    hits.sort_unstable_by(order);
-    hits
 }

@@ -12,7 +12,9 @@ use support::{all, clustered, floats, search};
 fn exact(base: &Column, asked: &Column, metric: Metric, request: &Request) -> Vec<Vec<Hit>> {
     let queries = Queries::new(asked, base.element(), metric).expect("queries");
     let Request { k, keep, .. } = *request;
-    scan(&Scan { queries: &queries, column: *base, metric, lengths: None, keep, k, window: Window::ALL, threads: 1 })
+    let (column, lengths, window, stop) = (*base, None, Window::ALL, request.stop);
+    scan(&Scan { queries: &queries, column, metric, lengths, keep, k, window, threads: 1, stop })
+        .expect("nobody stops it")
 }
 
 #[test]

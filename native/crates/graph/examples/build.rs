@@ -132,7 +132,8 @@ fn main() {
         k: 10,
         window,
         threads: 1,
+        stop: Stop::default(),
     };
-    let truth = timed("truth", || scan(&all));
+    let truth = timed("truth", || scan(&all).expect("nobody stops it"));
     measure(&built, &codes, &column, &asked, &queries, &truth);
 }

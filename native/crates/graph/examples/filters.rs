@@ -127,9 +127,10 @@ fn main() {
         let bits = std::fs::read(Path::new(&arguments[3]).join(format!("{name}.bits"))).ok();
         let keep = bits.as_ref().map(|bits| Keep::new(bits, rows).expect("a bit for each row"));
         let (keep_bits, metric, window) = (bits.as_deref(), Metric::Cosine, Window::ALL);
+        let (lengths, stop) = (None, Stop::default());
         let whole =
-            Scan { queries: &queries, column, metric, lengths: None, keep: keep_bits, k: K, window, threads: 2 };
-        let truth = scan(&whole);
+            Scan { queries: &queries, column, metric, lengths, keep: keep_bits, k: K, window, threads: 2, stop };
+        let truth = scan(&whole).expect("nobody stops it");
         for strategy in STRATEGIES.into_iter().filter(|strategy| strategies.split(',').any(|name| name == strategy.0)) {
             for ef in [20, 24, 28, 32, 48, 64, 96, 128, 192] {
                 if bench.measure(name, strategy, ef, keep, &truth) >= 0.995 {

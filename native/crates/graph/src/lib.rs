@@ -12,10 +12,13 @@ mod plan;
 mod pool;
 mod scratch;
 mod search;
-mod stop;
+mod seeds;
 mod stream;
 mod visited;
 mod walk;
+
+use elanus_kernels::stop;
+pub use elanus_kernels::{Stop, Stopped};
 
 pub use build::{BuildSettings, Built, BuiltLayer, Growing, build};
 pub use columns::{BuiltColumn, ColumnArrays, ColumnGraph, ColumnReport, ColumnRequest, ColumnSettings, build_column};
@@ -25,7 +28,6 @@ pub use plan::{Tuning, expected_cost, tune};
 pub use pool::{Candidate, Pool};
 pub use scratch::{Scratch, with_scratch};
 pub use search::{Report, Request, Strategy, search};
-pub use stop::{Stop, Stopped};
-pub use stream::{FlatStream, Ranged, Source, Stream, StreamSettings, Streamed, range};
+pub use stream::{Source, Stream, StreamSettings, Streamed};
 pub use visited::Visited;
 pub use walk::{Walked, descend, walk};

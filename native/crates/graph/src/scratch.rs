@@ -14,6 +14,8 @@ pub struct Scratch {
     pub pool: Pool,
     /// A second pool, for walks that keep two.
     pub side: Pool,
+    /// The links of one row, where they are copied out of a list that changes.
+    pub links: Vec<u32>,
     /// Rows about to be scored.
     pub rows: Vec<u32>,
     /// Rows that fail the filter, met while the links of one row are followed.

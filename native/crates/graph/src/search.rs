@@ -100,7 +100,7 @@ pub fn search(
     }
     with_scratch(|scratch| {
         let report = search.find(scratch)?;
-        search.refine(scratch, out);
+        search.refine(scratch, out)?;
         Ok(report)
     })
 }
@@ -169,12 +169,13 @@ impl Search<'_> {
     }
 
     /// Measures `scratch.rows` exactly and hands out the nearest.
-    fn refine(&self, scratch: &mut Scratch, out: &mut Vec<Hit>) {
+    fn refine(&self, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Result<(), Stopped> {
         let Scratch { rows, distances, .. } = scratch;
         distances.resize(rows.len(), 0.0);
-        self.exact.score(rows, distances);
+        self.request.stop.score(self.exact, rows, distances)?;
         out.extend(rows.iter().zip(&*distances).map(|(&row, &distance)| Hit { row, distance }));
         out.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
         out.truncate(self.k);
+        Ok(())
     }
 }

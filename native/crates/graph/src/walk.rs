@@ -6,7 +6,6 @@ use crate::links::Links;
 use crate::pool::Pool;
 use crate::scratch::Scratch;
 use crate::stop::{Stop, Stopped};
-use crate::visited::Visited;
 
 /// What a walk did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,24 +36,11 @@ pub fn walk(
         stop.check(walked.hops)?;
         walked.hops += 1;
         let Scratch { visited, pool, rows, distances, .. } = scratch;
-        unmet(links.of(nearest.row()), visited, rows);
+        visited.insert_all(links.of(nearest.row()), rows);
         walked.scored += rows.len();
         score_into(pool, links, scorer, rows, distances);
     }
     Ok(walked)
-}
-
-/// Leaves in `rows` those of `neighbours` that were not met before.
-#[inline]
-fn unmet(neighbours: &[u32], visited: &mut Visited, rows: &mut Vec<u32>) {
-    // Written without a branch: whether a neighbour is new can't be predicted.
-    rows.resize(neighbours.len(), 0);
-    let mut len = 0;
-    for &neighbour in neighbours {
-        rows[len] = neighbour;
-        len += usize::from(visited.insert(neighbour));
-    }
-    rows.truncate(len);
 }
 
 /// Scores `rows` and puts them in their places; asks for the links of those that will be expanded.

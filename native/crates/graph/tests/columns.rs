@@ -5,12 +5,12 @@
 mod stream_support;
 
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use elanus_graph::{
     BuiltColumn, ColumnReport, ColumnRequest, ColumnSettings, Keep, NONE, Stop, Stopped, Tuning, build_column,
 };
-use elanus_kernels::Hit;
+use elanus_kernels::{Hit, Scorer};
 use stream_support::{NEVER, Points, Random, World, bitmap, check_ascending, check_rows, clusters, overlap};
 
 const ROWS: usize = 4000;
@@ -177,4 +177,42 @@ fn a_search_that_nobody_waits_for_ends() {
         SHOP.column.graph().search_values(scorer, scorer, &walking(), &request, &mut out)
     });
     assert_eq!(found, Err(Stopped));
+}
+
+/// Counts the rows that are measured, and cancels the search after so many.
+struct Cancelling<'a> {
+    scorer: &'a dyn Scorer,
+    after: usize,
+    measured: AtomicUsize,
+    flag: &'a AtomicBool,
+}
+
+impl Scorer for Cancelling<'_> {
+    fn score(&self, rows: &[u32], out: &mut [f32]) {
+        let measured = self.measured.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
+        self.flag.store(measured >= self.after, Ordering::Relaxed);
+        self.scorer.score(rows, out);
+    }
+
+    fn score_run(&self, _first: u32, _out: &mut [f32]) {
+        unreachable!("rows of a value are listed");
+    }
+}
+
+#[test]
+fn a_search_that_is_cancelled_measures_few_rows_more() {
+    let query = SHOP.world.vector(7);
+    for (values, tuning) in [(&[0, 1, 2, 3][..], walking()), (&[0, 1, 2, 3], Tuning { list: 0.0, ..Tuning::default() })]
+    {
+        SHOP.world.with_scorer(&query, |scorer| {
+            let flag = AtomicBool::new(false);
+            let cancelling = Cancelling { scorer, after: 300, measured: AtomicUsize::new(0), flag: &flag };
+            let stop = Stop { cancelled: Some(&flag), deadline: None };
+            let request = ColumnRequest { stop, ef: 400, ..request(values, 3) };
+            let found = SHOP.column.graph().search_values(&cancelling, scorer, &tuning, &request, &mut Vec::new());
+            assert_eq!(found, Err(Stopped));
+            let late = cancelling.measured.into_inner() - 300;
+            assert!(late <= 64 * 32 + 512, "{late} rows were measured after the search was cancelled");
+        });
+    }
 }

@@ -3,7 +3,7 @@
 mod search_support;
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use elanus_graph::{Stop, Stopped, Strategy, Tuning, search, tune};
@@ -223,17 +223,19 @@ fn a_search_is_the_same_each_time() {
     }
 }
 
-/// A scorer that has the search cancelled once it is used.
-struct Cancelling<'a>(&'a dyn Scorer, &'a AtomicBool);
+/// A scorer that has the search cancelled once it is used, and counts the rows that are measured all the same.
+struct Cancelling<'a>(&'a dyn Scorer, &'a AtomicBool, AtomicUsize);
 
 impl Scorer for Cancelling<'_> {
     fn score(&self, rows: &[u32], out: &mut [f32]) {
         self.1.store(true, Ordering::Relaxed);
+        self.2.fetch_add(rows.len(), Ordering::Relaxed);
         self.0.score(rows, out);
     }
 
     fn score_run(&self, first: u32, out: &mut [f32]) {
         self.1.store(true, Ordering::Relaxed);
+        self.2.fetch_add(out.len(), Ordering::Relaxed);
         self.0.score_run(first, out);
     }
 }
@@ -258,9 +260,12 @@ fn a_search_ends_when_it_is_cancelled_or_too_late() {
             let stop = Stop { cancelled: Some(&flag), deadline: None };
             let request = elanus_graph::Request { k: 10, ef: 2_000, refine: 20, strategy, keep, stop };
             let (links, mut hits) = (WORLD.built.links(), Vec::new());
-            let cancelling = Cancelling(&scorer, &flag);
+            let cancelling = Cancelling(&scorer, &flag, AtomicUsize::new(0));
             let found = search(&links, &cancelling, &exact, &Tuning::default(), &request, &mut hits);
             assert_eq!(found, Err(Stopped), "{strategy:?} looks on its way");
+            // The neighbours of the rows expanded between two looks, and what a walk starts from.
+            let most = 64 * links.width() + 128;
+            assert!(cancelling.2.into_inner() <= most && most < WORLD.rows / 2, "{strategy:?}");
             assert_eq!(hits, []);
         }
     }

@@ -5,10 +5,13 @@
 
 mod columns;
 mod facts;
+mod growing;
 mod index;
 mod query;
+mod slab;
 
 pub use columns::{Among, Done};
 pub use facts::{COSTS, Facts, Storage, costs, tuning_of};
+pub use growing::{GrowingHnsw, GrowingReport};
 pub use index::{Arrays, Damage, Hnsw, Made, make};
 pub use query::Query;

@@ -13,8 +13,9 @@ const DIM: usize = 24;
 
 fn nearest(queries: &Column, column: Column, metric: Metric, keep: Option<&[u8]>, k: usize) -> Vec<Hit> {
     let queries = Queries::new(queries, column.element(), metric).unwrap();
-    let scanned = Scan { queries: &queries, column, metric, lengths: None, keep, k, window: Window::ALL, threads: 1 };
-    scan(&scanned).remove(0)
+    let (lengths, window, stop) = (None, Window::ALL, elanus_graph::Stop::default());
+    let scanned = Scan { queries: &queries, column, metric, lengths, keep, k, window, threads: 1, stop };
+    scan(&scanned).unwrap().remove(0)
 }
 
 fn cases() -> Vec<(Element, Metric, Storage)> {

@@ -19,7 +19,7 @@ mod validate;
 mod values;
 
 pub use extract::{explode, extract_path};
-pub use keys::{Kept, find_key, project_keys};
+pub use keys::{Kept, find_key, merge_objects, project_keys, without_key};
 pub use locate::Step;
 pub use rows::{BadOffsets, Rows};
 pub use shred::{Found, Limits, Paths};

@@ -40,22 +40,27 @@ fn for_each_bit(mut bits: u64, mut visit: impl FnMut(usize)) {
 /// Most rows a block of [`for_each_block`] holds.
 pub(crate) const MAX_BLOCK: usize = 256;
 
-/// Calls `visit` with the kept rows of `range`, ascending, at most `size` at a time.
+/// Calls `visit` with the kept rows of `range`, ascending, at most `size` at a time, until it fails.
 ///
 /// `range` starts at a multiple of 64; `size` is a multiple of 64 up to [`MAX_BLOCK`].
-pub(crate) fn for_each_block(range: Range<usize>, keep: Option<&[u8]>, size: usize, mut visit: impl FnMut(Rows)) {
+pub(crate) fn for_each_block<E>(
+    range: Range<usize>,
+    keep: Option<&[u8]>,
+    size: usize,
+    mut visit: impl FnMut(Rows) -> Result<(), E>,
+) -> Result<(), E> {
     let Some(keep) = keep else {
         for first in range.clone().step_by(size) {
-            visit(Rows::Run { first: first as u32, len: size.min(range.end - first) });
+            visit(Rows::Run { first: first as u32, len: size.min(range.end - first) })?;
         }
-        return;
+        return Ok(());
     };
     let mut list = [0; MAX_BLOCK];
     let mut len = 0;
     for at in range.start / 64..range.end.div_ceil(64) {
         let bits = word(keep, at, range.end);
         if len + bits.count_ones() as usize > size {
-            visit(as_rows(&list[..len]));
+            visit(as_rows(&list[..len]))?;
             len = 0;
         }
         for_each_bit(bits, |bit| {
@@ -63,9 +68,7 @@ pub(crate) fn for_each_block(range: Range<usize>, keep: Option<&[u8]>, size: usi
             len += 1;
         });
     }
-    if len > 0 {
-        visit(as_rows(&list[..len]));
-    }
+    if len > 0 { visit(as_rows(&list[..len])) } else { Ok(()) }
 }
 
 /// Rows that follow each other need no list.
@@ -80,14 +83,18 @@ fn as_rows(list: &[u32]) -> Rows<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
     fn blocks(range: Range<usize>, keep: Option<&[u8]>, size: usize) -> Vec<u32> {
         let mut all = Vec::new();
-        for_each_block(range, keep, size, |rows| {
+        let done: Result<(), Infallible> = for_each_block(range, keep, size, |rows| {
             assert!(rows.len() <= size && rows.len() > 0);
             all.extend((0..rows.len()).map(|position| rows.at(position)));
+            Ok(())
         });
+        assert_eq!(done, Ok(()));
         all
     }
 
@@ -114,8 +121,21 @@ mod tests {
 
     #[test]
     fn kept_rows_in_a_row_are_a_run() {
-        for_each_block(0..256, Some(&[0xFF; 32]), 256, |rows| {
-            assert!(matches!(rows, Rows::Run { first: 0, len: 256 }));
+        let seen: Result<(), bool> = for_each_block(0..256, Some(&[0xFF; 32]), 256, |rows| {
+            Err(matches!(rows, Rows::Run { first: 0, len: 256 }))
         });
+        assert_eq!(seen, Err(true));
+    }
+
+    #[test]
+    fn a_failure_ends_it() {
+        for keep in [None, Some(&[0xFF; 128][..])] {
+            let mut seen = 0;
+            let failed = for_each_block(0..1024, keep, 128, |rows| {
+                seen += rows.len();
+                if seen < 300 { Ok(()) } else { Err("enough") }
+            });
+            assert_eq!((failed, seen), (Err("enough"), 384));
+        }
     }
 }

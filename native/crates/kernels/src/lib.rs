@@ -11,18 +11,24 @@
 pub mod bitmap;
 mod column;
 mod distance;
+mod flat_stream;
+mod max_sim;
 mod queries;
 mod rerank;
 mod scan;
 mod scorer;
 pub mod simd;
 mod sparse;
+pub mod stop;
 mod topk;
 
 pub use column::{Column, Element, Metric};
+pub use flat_stream::FlatStream;
+pub use max_sim::max_sim;
 pub use queries::Queries;
 pub use rerank::{distances_of, norms};
 pub use scan::{Scan, scan};
 pub use scorer::{ColumnScorer, Scorer, Space};
 pub use sparse::{SparseColumn, scan_sparse};
+pub use stop::{Stop, Stopped};
 pub use topk::{Hit, Window};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::bitmap::for_each_block;
 use crate::column::MAX_ROWS;
 use crate::scan::{each_part, merge, parts};
+use crate::stop::{Stop, Stopped};
 use crate::topk::{Hit, Nearest, Window};
 
 /// Bytes of one entry: a `u32` index and an `f32` value, little-endian.
@@ -48,7 +49,7 @@ impl<'a> SparseColumn<'a> {
 }
 
 /// A query's entries in an open hash table, behind a filter of one bit each that turns away almost every other index.
-struct Table {
+pub(crate) struct Table {
     slots: Vec<(u32, f32)>,
     filter: Vec<u64>,
 }
@@ -66,8 +67,9 @@ fn spread(index: u32) -> usize {
 }
 
 impl Table {
-    fn new(entries: impl Iterator<Item = (u32, f32)>) -> Self {
-        let entries: Vec<_> = entries.filter(|&(index, _)| index != EMPTY).collect();
+    /// The entries of one of the queries.
+    pub(crate) fn of(queries: &SparseColumn, query: usize) -> Self {
+        let entries: Vec<_> = queries.entries(query).filter(|&(index, _)| index != EMPTY).collect();
         let size = entries.len().next_power_of_two().max(16);
         let mut table = Table { slots: vec![(EMPTY, 0.0); size * 2], filter: vec![0; size * FILTER_BITS / 64] };
         for entry in entries {
@@ -103,7 +105,12 @@ impl Table {
         }
     }
 
-    /// Returns the dot product, none where no index is common.
+    /// Returns the negative dot product with a row, none where no index is common.
+    #[inline]
+    pub(crate) fn distance(&self, column: &SparseColumn, row: u32) -> Option<f32> {
+        self.dot(column.entries(row as usize)).map(|dot| -dot as f32)
+    }
+
     fn dot(&self, row: impl Iterator<Item = (u32, f32)>) -> Option<f64> {
         let mut sum = None;
         for (index, value) in row {
@@ -127,21 +134,24 @@ pub fn scan_sparse(
     k: usize,
     window: Window,
     threads: usize,
-) -> Vec<Vec<Hit>> {
-    let tables: Vec<Table> = (0..queries.rows()).map(|query| Table::new(queries.entries(query))).collect();
+    stop: Stop,
+) -> Result<Vec<Vec<Hit>>, Stopped> {
+    let tables: Vec<Table> = (0..queries.rows()).map(|query| Table::of(queries, query)).collect();
     let scan_part = |part: Range<usize>| {
         let mut nearest: Vec<Nearest> = tables.iter().map(|_| Nearest::new(k, column.rows(), window)).collect();
+        let mut watch = stop.watch();
         for_each_block(part, keep, 64, |rows| {
             for (table, nearest) in tables.iter().zip(&mut nearest) {
+                watch.spend(rows.len())?;
                 for row in (0..rows.len()).map(|position| rows.at(position)) {
-                    if let Some(dot) = table.dot(column.entries(row as usize)) {
-                        nearest.offer(-dot as f32, row);
+                    if let Some(distance) = table.distance(column, row) {
+                        nearest.offer(distance, row);
                     }
                 }
             }
-        });
-        nearest
+            Ok(())
+        })?;
+        Ok(nearest)
     };
-    let found = each_part(&parts(column.rows(), threads), scan_part);
-    merge(found).into_iter().map(Nearest::into_hits).collect()
+    merge(each_part(&parts(column.rows(), threads), scan_part))
 }

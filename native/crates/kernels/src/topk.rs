@@ -58,6 +58,12 @@ impl Nearest {
         }
     }
 
+    /// Collects the `k` of at most `rows` rows that follow on `last`, from the nearest on without it.
+    pub(crate) fn after(last: Option<Hit>, k: usize, rows: usize) -> Self {
+        let floor = last.map_or(0, |last| key(last.distance, last.row) + 1);
+        Nearest { floor, ..Nearest::new(k, rows, Window::ALL) }
+    }
+
     /// Whether a row at `distance` may be among the nearest; cheap, to be asked before [`Nearest::offer`].
     #[inline(always)]
     pub(crate) fn admits(&self, distance: f32) -> bool {

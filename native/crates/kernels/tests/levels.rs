@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use elanus_kernels::simd::{self, Level};
-use elanus_kernels::{Column, Element, Metric, Queries, Scan, Window, distances_of, norms, scan};
+use elanus_kernels::{Column, Element, Metric, Queries, Scan, Stop, Window, distances_of, norms, scan};
 
 const ROWS: usize = 9;
 const QUERIES: usize = 5;
@@ -112,7 +112,8 @@ fn expected(metric: Metric, query: &[f64], row: &[f64]) -> f64 {
 }
 
 fn all_distances(queries: &Queries, column: Column, metric: Metric, lengths: Option<&[f32]>) -> Vec<Vec<f32>> {
-    let search = Scan { queries, column, metric, lengths, keep: None, k: ROWS, window: Window::ALL, threads: 1 };
+    let (window, stop) = (Window::ALL, Stop::default());
+    let search = Scan { queries, column, metric, lengths, keep: None, k: ROWS, window, threads: 1, stop };
     let by_row = |hits: Vec<elanus_kernels::Hit>| {
         let mut distances = vec![f32::NAN; ROWS];
         for hit in hits {
@@ -120,7 +121,7 @@ fn all_distances(queries: &Queries, column: Column, metric: Metric, lengths: Opt
         }
         distances
     };
-    scan(&search).into_iter().map(by_row).collect()
+    scan(&search).unwrap().into_iter().map(by_row).collect()
 }
 
 fn check(element: Element, metric: Metric, dim: usize) {

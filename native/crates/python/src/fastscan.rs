@@ -6,6 +6,7 @@ use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::call_limit::{Limit, within};
 use crate::vectors::{Bytes, Found, Vectors, metric_named, padded, prepare};
 
 /// Rows, dimensions, dimensions of a sub-space, metric.
@@ -96,6 +97,7 @@ impl FastScan {
         base: Vectors,
         counts: (usize, usize, usize),
         keep: Option<Bytes>,
+        limit: Limit,
     ) -> PyResult<Found<'py>> {
         let (k, refine, threads) = counts;
         let (asked, column, metric) = (queries.column()?, base.column()?, self.0.metric());
@@ -109,14 +111,14 @@ impl FastScan {
         }
         let prepared = prepare(&asked, &column, metric)?;
         let keep = keep.as_ref().map(|keep| keep.bitmap(column.rows())).transpose()?;
-        let request = Request { k, refine, rows: column.rows(), keep, threads };
-        let found = py.detach(|| {
+        let found = within(py, &limit, |stop| {
+            let request = Request { k, refine, rows: column.rows(), keep, threads, stop };
             let queries = 0..prepared.count();
             let vectors: Vec<_> = queries.clone().map(|query| asked.floats(query)).collect();
             let scorers: Vec<_> = queries.map(|query| ColumnScorer::new(&prepared, query, &column, metric)).collect();
             let questions = vectors.iter().zip(&scorers).map(|(vector, exact)| Question { vector, exact });
             self.0.search(&questions.collect::<Vec<_>>(), &request)
-        });
+        })?;
         padded(py, &found, k, 0)
     }
 }

@@ -1,22 +1,21 @@
 //! HNSW indexes over buffers: built into arrays, opened from arrays, searched and streamed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use elanus_graph::{BuildSettings, Keep, Report, Request, Stop, Stopped, Strategy, Stream};
+use elanus_graph::{BuildSettings, Keep, Report, Request, Stopped, Strategy, Stream};
 use elanus_hnsw::{Among, Arrays, COSTS, Done, Facts, Hnsw, Made, Query, Storage, costs, make, tuning_of};
 use elanus_kernels::{Column, Hit};
-use numpy::{IntoPyArray, PyArray1};
+use numpy::IntoPyArray;
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyTimeoutError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::call_limit::{Limit, within};
 use crate::column_graph::ColumnGraph;
-use crate::vectors::{Bytes, Found, Vectors, element_name, element_named, metric_name, metric_named, padded};
-
-/// Rows and distances of a stream.
-type Batch<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
+use crate::vectors::{
+    Batch, Bytes, Found, Vectors, batch, element_name, element_named, metric_name, metric_named, padded,
+};
 
 /// What a search did: strategy, hops, scored, scanned, switched.
 type Did = (&'static str, usize, usize, usize, bool);
@@ -175,7 +174,7 @@ impl GraphIndex {
         Ok(GraphIndex { hnsw, _buffers: buffers })
     }
 
-    /// The k nearest kept rows of each query, and what was done: request is k, ef, refine, strategy, seconds left.
+    /// The k nearest kept rows of each query, and what was done: request is k, ef, refine, strategy, the call's limit.
     ///
     /// `among` are graphs of a column and the values of which every kept row has one.
     fn search<'py>(
@@ -183,23 +182,24 @@ impl GraphIndex {
         py: Python<'py>,
         queries: Vectors,
         base: Vectors,
-        request: (usize, usize, usize, String, Option<f64>),
+        request: (usize, usize, usize, String, Limit),
         keep: Option<Bytes>,
         among: Option<(PyRef<'py, ColumnGraph>, Vec<u32>)>,
     ) -> PyResult<(Found<'py>, Did)> {
-        let (k, ef, refine, strategy, deadline_s) = request;
+        let (k, ef, refine, strategy, limit) = request;
         let forced = strategy == COLUMN;
         let strategy = if forced { Strategy::Auto } else { strategy_named(&strategy)? };
         let column = self.column(&base)?;
         let query = Query::new(&queries.column()?, &column, self.hnsw.facts().metric).map_err(refused)?;
-        let stop = stop(deadline_s)?;
-        let request = Request { k, ef, refine, strategy, keep: kept(keep.as_ref(), column.rows())?, stop };
+        let keep = kept(keep.as_ref(), column.rows())?;
         let among = among.as_ref().map(|(column, values)| Among { graph: &column.graph, values, forced });
         if among.is_some_and(|among| among.graph.rows() != column.rows()) {
             return Err(refused("graphs of a column of other rows"));
         }
-        let searched = py.detach(|| self.search_all(&query, &column, &request, among.as_ref()));
-        let (hits, report) = searched.map_err(timed_out)?;
+        let (hits, report) = within(py, &limit, |stop| {
+            let request = Request { k, ef, refine, strategy, keep, stop };
+            self.search_all(&query, &column, &request, among.as_ref())
+        })?;
         Ok((padded(py, &hits, k, 0)?, report))
     }
 
@@ -291,27 +291,16 @@ impl GraphStream {
         index: PyRef<'py, GraphIndex>,
         base: Vectors,
         count: usize,
-        deadline_s: Option<f64>,
+        limit: Limit,
     ) -> PyResult<Batch<'py>> {
-        let (index, column, stop) = (&*index, index.column(&base)?, stop(deadline_s)?);
+        let (index, column) = (&*index, index.column(&base)?);
         let keep = kept(self.keep.as_ref(), column.rows())?;
         let mut hits = Vec::with_capacity(count.min(column.rows()));
-        let pulled =
-            py.detach(|| index.hnsw.pull(&mut self.state.lock(), &self.query, &column, (keep, count, stop), &mut hits));
-        pulled.map_err(timed_out)?;
-        let rows: Vec<i64> = hits.iter().map(|hit| i64::from(hit.row)).collect();
-        let distances: Vec<f32> = hits.iter().map(|hit| hit.distance).collect();
-        Ok((rows.into_pyarray(py), distances.into_pyarray(py)))
+        within(py, &limit, |stop| {
+            index.hnsw.pull(&mut self.state.lock(), &self.query, &column, (keep, count, stop), &mut hits)
+        })?;
+        Ok(batch(py, &hits))
     }
-}
-
-fn stop(deadline_s: Option<f64>) -> PyResult<Stop<'static>> {
-    let left = deadline_s.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).map_err(refused)).transpose()?;
-    Ok(Stop { cancelled: None, deadline: left.and_then(|left| Instant::now().checked_add(left)) })
-}
-
-fn timed_out(_stopped: Stopped) -> PyErr {
-    PyTimeoutError::new_err("the search ran past its deadline")
 }
 
 /// Adds the index, its stream and its builder to the module.

@@ -1,11 +1,12 @@
 //! JSON columns; rows come as offsets int64 `[rows + 1]` into bytes.
 
-use elanus_json::{Found, Limits, Paths, Rows, Step, Values};
+use elanus_json::{Found, Kept, Limits, Paths, Rows, Step, Values};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 type Array<'py, T> = Bound<'py, PyArray1<T>>;
+type TextArrays<'py> = (Array<'py, i64>, Array<'py, u8>);
 type ValueArrays<'py> = (Array<'py, u8>, Array<'py, i64>, Array<'py, i64>, Array<'py, u8>);
 
 /// A step as Python writes it: a position or a key.
@@ -39,6 +40,10 @@ fn arrays(py: Python<'_>, values: Values) -> ValueArrays<'_> {
         values.offsets.into_pyarray(py),
         values.text.into_pyarray(py),
     )
+}
+
+fn texts(py: Python<'_>, kept: Kept) -> TextArrays<'_> {
+    (kept.offsets.into_pyarray(py), kept.data.into_pyarray(py))
 }
 
 fn bytes(names: &[String]) -> Vec<&[u8]> {
@@ -100,10 +105,35 @@ fn json_project_keys<'py>(
     offsets: PyReadonlyArray1<'py, i64>,
     data: PyReadonlyArray1<'py, u8>,
     keys: Vec<String>,
-) -> PyResult<(Array<'py, i64>, Array<'py, u8>)> {
+) -> PyResult<TextArrays<'py>> {
     let rows = rows(&offsets, &data)?;
-    let kept = py.detach(|| elanus_json::project_keys(rows, &bytes(&keys)));
-    Ok((kept.offsets.into_pyarray(py), kept.data.into_pyarray(py)))
+    Ok(texts(py, py.detach(|| elanus_json::project_keys(rows, &bytes(&keys)))))
+}
+
+#[pyfunction]
+fn json_without_key<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    name: &str,
+) -> PyResult<TextArrays<'py>> {
+    let rows = rows(&offsets, &data)?;
+    Ok(texts(py, py.detach(|| elanus_json::without_key(rows, name.as_bytes()))))
+}
+
+#[pyfunction]
+fn json_merge_objects<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    newer_offsets: PyReadonlyArray1<'py, i64>,
+    newer_data: PyReadonlyArray1<'py, u8>,
+) -> PyResult<TextArrays<'py>> {
+    let (older, newer) = (rows(&offsets, &data)?, rows(&newer_offsets, &newer_data)?);
+    if older.len() != newer.len() {
+        return Err(PyValueError::new_err("objects are merged row by row, both sides must have equally many"));
+    }
+    Ok(texts(py, py.detach(|| elanus_json::merge_objects(older, newer))))
 }
 
 /// A path, how many rows have it and which kinds of value they hold, a bit each.
@@ -172,5 +202,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(json_explode, module)?)?;
     module.add_function(wrap_pyfunction!(json_first_invalid, module)?)?;
     module.add_function(wrap_pyfunction!(json_find_key, module)?)?;
-    module.add_function(wrap_pyfunction!(json_project_keys, module)?)
+    module.add_function(wrap_pyfunction!(json_project_keys, module)?)?;
+    module.add_function(wrap_pyfunction!(json_without_key, module)?)?;
+    module.add_function(wrap_pyfunction!(json_merge_objects, module)?)
 }

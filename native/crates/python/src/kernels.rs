@@ -6,18 +6,19 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::call_limit::{Limit, within};
 use crate::vectors::{Bytes, Found, Vectors, metric_named, padded, prepare};
 
 type FoundRagged<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 
-/// What every scan may be given: rows to keep, the number of the first row, threads.
+/// What every scan may be given: rows to keep, the number of the first row, threads, the limit of its call.
 #[derive(FromPyObject)]
-struct Options(Option<Bytes>, i64, usize);
+struct Options(Option<Bytes>, i64, usize, Limit);
 
 impl Options {
     /// The bitmap of kept rows, once all that was given has been checked.
     fn checked(&self, rows: usize, k: usize) -> PyResult<Option<&[u8]>> {
-        let Options(keep, _, threads) = self;
+        let Options(keep, _, threads, _) = self;
         if k == 0 || *threads == 0 {
             let problem = format!("a scan takes at least one row and one thread, not {k} and {threads}");
             return Err(PyValueError::new_err(problem));
@@ -52,8 +53,9 @@ impl Pair<'_> {
             return Err(PyValueError::new_err(format!("lengths of fewer than {} rows", column.rows())));
         }
         let (keep, threads) = (options.checked(column.rows(), k)?, options.2);
-        let scan = Scan { queries: &queries, column, metric, lengths, keep, k, window, threads };
-        Ok(py.detach(|| elanus_kernels::scan(&scan)))
+        within(py, &options.3, |stop| {
+            elanus_kernels::scan(&Scan { queries: &queries, column, metric, lengths, keep, k, window, threads, stop })
+        })
     }
 }
 
@@ -104,10 +106,10 @@ fn range_scan<'py>(
 
 /// Sparse rows in buffers: byte offsets and entries.
 #[derive(FromPyObject)]
-struct SparseRows<'py>(PyReadonlyArray1<'py, i64>, Bytes);
+pub(crate) struct SparseRows<'py>(PyReadonlyArray1<'py, i64>, Bytes);
 
 impl SparseRows<'_> {
-    fn column(&self) -> PyResult<SparseColumn<'_>> {
+    pub(crate) fn column(&self) -> PyResult<SparseColumn<'_>> {
         SparseColumn::new(self.0.as_slice()?, self.1.get()).map_err(PyValueError::new_err)
     }
 
@@ -120,7 +122,7 @@ impl SparseRows<'_> {
     ) -> PyResult<Vec<Vec<Hit>>> {
         let (queries, column) = (queries.column()?, self.column()?);
         let (keep, threads) = (options.checked(column.rows(), k)?, options.2);
-        Ok(py.detach(|| elanus_kernels::scan_sparse(&queries, &column, keep, k, window, threads)))
+        within(py, &options.3, |stop| elanus_kernels::scan_sparse(&queries, &column, keep, k, window, threads, stop))
     }
 }
 

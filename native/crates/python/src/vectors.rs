@@ -1,13 +1,16 @@
 //! Vectors, bitmaps and hits as they cross between Python and the native core.
 
 use elanus_kernels::{Column, Element, Hit, Metric, Queries};
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
 /// Rows and distances, `[queries, k]` each.
 pub(crate) type Found<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+
+/// Rows and distances of a stream.
+pub(crate) type Batch<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 
 /// A buffer held exported, to be read with the interpreter released.
 pub(crate) struct Bytes(PyUntypedBuffer);
@@ -36,7 +39,7 @@ impl Bytes {
 
     /// The buffer as numbers; fails, naming the section, where it does not hold whole ones at their alignment.
     pub(crate) fn numbers<T: numpy::Element + Copy>(&self, section: &str) -> PyResult<&[T]> {
-        // SAFETY: only instantiated for `u32` and `f32`, of which every bit pattern is a value.
+        // SAFETY: only instantiated for integers and floats, of which every bit pattern is a value.
         let (before, numbers, after) = unsafe { self.get().align_to::<T>() };
         if before.is_empty() && after.is_empty() {
             return Ok(numbers);
@@ -136,4 +139,11 @@ pub(crate) fn padded<'py>(py: Python<'py>, found: &[Vec<Hit>], k: usize, first_r
     }
     let shape = [found.len(), k];
     Ok((PyArray1::from_vec(py, rows).reshape(shape)?, PyArray1::from_vec(py, distances).reshape(shape)?))
+}
+
+/// Hits as two arrays.
+pub(crate) fn batch<'py>(py: Python<'py>, hits: &[Hit]) -> Batch<'py> {
+    let rows: Vec<i64> = hits.iter().map(|hit| i64::from(hit.row)).collect();
+    let distances: Vec<f32> = hits.iter().map(|hit| hit.distance).collect();
+    (rows.into_pyarray(py), distances.into_pyarray(py))
 }

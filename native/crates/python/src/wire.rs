@@ -12,6 +12,8 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::call_limit::CallLimit;
+
 /// Above this size a body is copied with the interpreter released.
 const DETACH_ABOVE_BYTES: usize = 64 * 1024;
 /// Answers up to this size are copied, so that no Python object is left in the hands of an I/O thread.
@@ -154,6 +156,12 @@ impl WireCall {
     #[getter]
     fn remaining_s(&self) -> Option<f64> {
         self.call.remaining().map(|left| left.as_secs_f64())
+    }
+
+    /// The two together, as searches take them.
+    #[getter]
+    fn limit(&self) -> CallLimit {
+        CallLimit::of(self.call.fate())
     }
 
     fn respond(&self, body: Bound<'_, PyBytes>) -> PyResult<()> {

@@ -36,11 +36,13 @@ pub type Answer = Result<Bytes, Status>;
 #[derive(Debug, PartialEq, Eq)]
 pub struct AlreadyAnswered;
 
-/// What both sides of a call can see while it runs.
-#[derive(Debug)]
-pub(crate) struct Fate {
-    pub(crate) cancelled: AtomicBool,
-    pub(crate) deadline: Option<Instant>,
+/// Until when a call is worth its work: what both sides of it can see while it runs. Copies are of the same call.
+#[derive(Clone, Debug, Default)]
+pub struct Fate {
+    /// Set when the client has gone or has cancelled, and once the answer has missed the deadline.
+    pub cancelled: Arc<AtomicBool>,
+    /// The client's deadline.
+    pub deadline: Option<Instant>,
 }
 
 /// The parts of a request, before it is queued.
@@ -53,28 +55,30 @@ pub(crate) struct Request {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// A request handed to a worker, to be answered exactly once; dropped unanswered, it answers `Internal`.
+/// A request handed to a worker, to be answered exactly once.
+///
+/// Dropped unanswered it answers `Internal`, or `DeadlineExceeded` when it is too late for any answer.
 pub struct Call {
     protocol: Protocol,
     method: String,
     headers: HeaderMap,
     peer: Arc<str>,
     payload: Mutex<Payload>,
-    fate: Arc<Fate>,
+    fate: Fate,
     answer: Mutex<Option<oneshot::Sender<Answer>>>,
 }
 
 impl Call {
-    pub(crate) fn new(request: Request) -> (Self, Arc<Fate>, oneshot::Receiver<Answer>) {
+    pub(crate) fn new(request: Request) -> (Self, Fate, oneshot::Receiver<Answer>) {
         let (sender, receiver) = oneshot::channel();
-        let fate = Arc::new(Fate { cancelled: AtomicBool::new(false), deadline: request.deadline });
+        let fate = Fate { cancelled: Arc::default(), deadline: request.deadline };
         let call = Self {
             protocol: request.protocol,
             method: request.method,
             headers: request.headers,
             peer: request.peer,
             payload: Mutex::new(request.payload),
-            fate: Arc::clone(&fate),
+            fate: fate.clone(),
             answer: Mutex::new(Some(sender)),
         };
         (call, fate, receiver)
@@ -105,6 +109,11 @@ impl Call {
         std::mem::take(&mut self.payload.lock())
     }
 
+    /// Until when the call is worth its work.
+    pub fn fate(&self) -> &Fate {
+        &self.fate
+    }
+
     /// Whether the client has gone, cancelled, or its deadline has passed.
     pub fn is_cancelled(&self) -> bool {
         self.fate.cancelled.load(Ordering::Relaxed) || self.remaining() == Some(Duration::ZERO)
@@ -126,6 +135,11 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        drop(self.answer(Err(Status::new(Code::Internal, "the call ended without an answer"))));
+        let status = if self.remaining() == Some(Duration::ZERO) {
+            Status::new(Code::DeadlineExceeded, "the deadline passed before the answer")
+        } else {
+            Status::new(Code::Internal, "the call ended without an answer")
+        };
+        drop(self.answer(Err(status)));
     }
 }

@@ -100,7 +100,7 @@ impl Lane {
 pub(crate) struct Ticket {
     lane: Arc<Lane>,
     number: u64,
-    fate: Arc<Fate>,
+    fate: Fate,
     answer: Receiver<Answer>,
     answered: bool,
 }
@@ -186,9 +186,11 @@ mod tests {
     #[test]
     fn an_expired_call_is_not_handed_out() {
         let lane = Lane::new(8);
-        let _expired = lane.submit(request("/a", Some(Instant::now()))).unwrap();
+        let mut expired = lane.submit(request("/a", Some(Instant::now()))).unwrap();
         let _live = lane.submit(request("/b", None)).unwrap();
         assert_eq!(lane.next().unwrap().method(), "/b");
+        let answer = expired.answer.try_recv().unwrap().unwrap_err();
+        assert_eq!(answer.code(), Code::DeadlineExceeded as u8);
     }
 
     #[test]

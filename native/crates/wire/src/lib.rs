@@ -21,7 +21,7 @@ mod status;
 mod timeout;
 
 pub use bytes::Bytes;
-pub use call::{AlreadyAnswered, Answer, Call, Protocol};
+pub use call::{AlreadyAnswered, Answer, Call, Fate, Protocol};
 pub use lane::LaneKind;
 pub use payload::Payload;
 pub use server::{Server, Settings};

@@ -15,6 +15,7 @@ from elanus.expr.evaluation.cost import row_cost
 from elanus.expr.evaluation.leaves import evaluate
 from elanus.expr.evaluation.source import Source
 from elanus.expr.evaluation.truth import Mask, Truth
+from elanus.model import deadline
 from elanus.model.columns import Column
 from elanus.model.geometry import CHUNK_ROWS, geometries_of, geometry_of
 
@@ -218,6 +219,7 @@ def _test(column: Column, candidates: Mask, test: _Test, found: Mask) -> None:
     """Set in ``found`` which candidates pass a test, some thousand geometries at a time."""
     rows = np.flatnonzero(candidates)
     for start in range(0, len(rows), CHUNK_ROWS):
+        deadline.check()
         chunk = rows[start : start + CHUNK_ROWS]
         (geometries,) = geometries_of(column.data.take(pa.array(chunk)))
         found[chunk] = _outcome(test, geometries)

@@ -15,6 +15,7 @@ from elanus.expr.evaluation.source import Answer, Source
 from elanus.expr.evaluation.subset import Subset
 from elanus.expr.evaluation.trace import SKIPPED, Step
 from elanus.expr.evaluation.truth import Truth
+from elanus.model import deadline
 from elanus.model.bitset import Bitset
 
 RULE_MODULES = (geometry, instants, leaves, text_search)
@@ -24,8 +25,9 @@ RULE_MODULES = (geometry, instants, leaves, text_search)
 def select(bound: BoundExpr, source: Source, within: Bitset | None = None, trace: Step | None = None) -> Bitset:
     """Return the rows of ``within`` (None: of all) for which the filter is TRUE; FALSE and UNKNOWN are left out.
 
-    trace  filled with what was done, when given
-    cost   for each leaf the cheapest of: an index, one pass over the column, a look at the rows that are left
+    trace   filled with what was done, when given
+    raises  Expired or Cancelled once the call at hand is over; it is looked at between leaves
+    cost    for each leaf the cheapest of: an index, one pass over the column, a look at the rows that are left
     """
     rows = Bitset.all(source.num_rows) if within is None else within
     return _Evaluation(source).rows(bound, rows, trace)
@@ -112,6 +114,7 @@ class _Evaluation:
     # --- leaves ---
 
     def _leaf(self, leaf: Leaf, within: Bitset, trace: Step | None) -> Bitset:
+        deadline.check()
         way = self._way(leaf, within.count())
         if trace is not None:
             trace.how = _how(leaf, way, self._source)

@@ -60,8 +60,29 @@ pub fn encode(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, 
     Encoded { codes, tails, mean }
 }
 
-/// The mean of the kept rows; empty where none is subtracted.
-fn mean_of(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, threads: usize) -> Vec<f32> {
+/// Encodes some rows of a column with the `mean` of rows before them, into arrays for as many rows; kept ones only.
+///
+/// With the mean of all rows it gives what [`encode`] gives.
+pub fn encode_rows(
+    column: &Column,
+    (metric, code): (Metric, Code),
+    mean: &[f32],
+    rows: Range<usize>,
+    keep: Option<&[u8]>,
+    (codes, tails): (&mut [u8], &mut [f32]),
+) {
+    assert!(column.element() != Element::Bit && column.dim() <= MAX_DIM, "no codes of such vectors");
+    assert!(mean.is_empty() || mean.len() == column.dim(), "a mean of other vectors");
+    assert!(rows.end <= column.rows(), "rows past the column's end");
+    let fit = (codes.len(), tails.len()) == (rows.len() * code.row_bytes(column.dim()), rows.len() * code.tail_len());
+    assert!(fit, "arrays of other rows");
+    let encoder = Encoder::new(*column, metric, code, mean);
+    // SAFETY: the level is available.
+    unsafe { (by_level().encode)(&encoder, rows, keep, codes, tails) };
+}
+
+/// The mean of the kept rows, as [`encode`] subtracts it; empty where none is subtracted.
+pub fn mean_of(column: &Column, metric: Metric, code: Code, keep: Option<&[u8]>, threads: usize) -> Vec<f32> {
     let exact = column.element() == Element::I8 && code == Code::Sq8;
     if metric == Metric::Ip || exact {
         return Vec::new();

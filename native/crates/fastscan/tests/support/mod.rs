@@ -1,7 +1,7 @@
 //! Rows to search, and searches.
 
 use elanus_fastscan::{FastScan, Question, Request};
-use elanus_kernels::{Column, ColumnScorer, Element, Hit, Queries};
+use elanus_kernels::{Column, ColumnScorer, Element, Hit, Queries, Stop};
 
 /// Numbers that look random, the same every time.
 struct Numbers(u64);
@@ -38,7 +38,7 @@ pub fn floats(bytes: &[u8], dim: usize) -> Column<'_> {
 
 /// A search for `k` rows with nothing special.
 pub fn all(rows: usize, k: usize) -> Request<'static> {
-    Request { k, refine: 0, rows, keep: None, threads: 1 }
+    Request { k, refine: 0, rows, keep: None, threads: 1, stop: Stop::default() }
 }
 
 /// Searches with exact scorers of the column.
@@ -49,5 +49,5 @@ pub fn search(codes: &FastScan, base: &Column, asked: &Column, request: &Request
         (0..asked.rows()).map(|query| ColumnScorer::new(&queries, query, base, codes.metric())).collect();
     let questions: Vec<Question> =
         vectors.iter().zip(&scorers).map(|(vector, exact)| Question { vector, exact }).collect();
-    codes.search(&questions, request)
+    codes.search(&questions, request).expect("nobody stops it")
 }

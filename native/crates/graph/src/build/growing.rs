@@ -8,7 +8,7 @@ use elanus_kernels::{Scorer, Space};
 use super::finish::finish;
 use super::insert::{LayerView, Work, distance_to};
 use super::store::Store;
-use super::{BuildSettings, Built, CHUNK_ROWS};
+use super::{BuildSettings, Built, CHUNK_ROWS, on_threads};
 use crate::keep::Keep;
 use crate::pool::Candidate;
 use crate::scratch::with_scratch;
@@ -49,18 +49,35 @@ impl Growing {
         self.published.load(Ordering::Acquire)
     }
 
+    /// Bytes of links, whether rows have come for them or not.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.memory_bytes()
+    }
+
     /// Adds the rows from [`Growing::rows`] up to `upto`, those that are in `keep`, and publishes them one by one.
     ///
     /// `space` measures between all rows below `upto`, which are at most as many as there is room for. A second writer
     /// waits. Cost: that of as many rows of [`super::build`] on one thread, on the calling thread.
     pub fn add(&self, space: &dyn Space, upto: usize, keep: Option<Keep>) {
+        self.add_while(space, upto, keep, &|| true);
+    }
+
+    /// Adds rows as [`Growing::add`] does, on a thread of low priority, as long as `goes_on`, which is asked before each.
+    pub fn add_aside(&self, space: &dyn Space, upto: usize, keep: Option<Keep>, goes_on: &(dyn Fn() -> bool + Sync)) {
+        on_threads(1, || self.add_while(space, upto, keep, goes_on));
+    }
+
+    fn add_while(&self, space: &dyn Space, upto: usize, keep: Option<Keep>, goes_on: &dyn Fn() -> bool) {
         assert!(upto <= space.rows() && upto <= self.store.most_rows(), "{upto} rows are more than there is room for");
         let mut writer = self.writer.lock().expect("no writer has panicked");
         let Writer { work, is_in } = &mut *writer;
         let ef = self.settings.ef(self.store.most_rows());
         is_in.resize(is_in.len().max(upto.div_ceil(8)), 0);
-        self.store.reserve(upto);
         for row in self.rows()..upto {
+            if !goes_on() {
+                break;
+            }
+            self.store.reserve(row + 1);
             if keep.is_none_or(|keep| keep.contains(row as u32)) {
                 self.store.insert(space, row as u32, ef, work);
                 is_in[row / 8] |= 1 << (row % 8);

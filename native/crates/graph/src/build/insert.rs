@@ -7,7 +7,6 @@ use super::select::{Near, Selector};
 use super::store::Store;
 use crate::scratch::Scratch;
 use crate::stop::{Stop, Stopped};
-use crate::visited::Visited;
 use crate::walk::Walked;
 
 /// The working memory of a thread that inserts.
@@ -50,16 +49,16 @@ impl LayerView<'_> {
         scratch: &mut Scratch,
         stop: Stop,
     ) -> Result<Walked, Stopped> {
-        let Scratch { visited, pool, rows, distances, .. } = scratch;
+        let Scratch { visited, pool, links, rows, distances, .. } = scratch;
         let mut walked = Walked::default();
         pool.reset(ef);
         visited.insert(start.0);
         pool.insert(start.1, start.0);
         while let Some(nearest) = pool.take_nearest() {
             stop.check(walked.hops)?;
-            rows.clear();
-            self.read(nearest.row(), |row| rows.push(row));
-            retain_new(rows, visited);
+            links.clear();
+            self.read(nearest.row(), |row| links.push(row));
+            visited.insert_all(links, rows);
             if let Some(next) = pool.peek().filter(|_| self.layer == 0) {
                 self.store.list(0, next).prefetch();
             }
@@ -113,18 +112,6 @@ pub fn distance_to(scorer: &dyn Scorer, row: u32) -> f32 {
     distance[0]
 }
 
-/// Leaves the rows that were not met before. Which they are can't be foreseen, so that nothing branches on it.
-#[inline]
-fn retain_new(rows: &mut Vec<u32>, visited: &mut Visited) {
-    let mut kept = 0;
-    for place in 0..rows.len() {
-        let row = rows[place];
-        rows[kept] = row;
-        kept += usize::from(visited.insert(row));
-    }
-    rows.truncate(kept);
-}
-
 impl Store {
     /// Puts a row, whose chunk is reserved, into the graph. Many threads may, each with another row.
     pub fn insert(&self, space: &dyn Space, row: u32, ef: usize, work: &mut Work) {
@@ -159,7 +146,7 @@ impl Store {
                 start = view.descend(&*scorer, start, &mut work.scratch, &mut walked);
                 continue;
             }
-            work.scratch.visited.reset(self.most_rows());
+            work.scratch.visited.reset(space.rows());
             work.scratch.visited.insert(row);
             view.beam(&*scorer, start, ef, &mut work.scratch, Stop::default()).expect("nothing stops it");
             let items = work.scratch.pool.items();

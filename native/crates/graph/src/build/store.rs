@@ -74,6 +74,10 @@ impl Chunk {
         let upper_places = (first..first + rows).map(place).collect();
         Chunk { base: zeros(rows * shape.num_words(0)), upper_places, upper: zeros(num_upper * shape.num_words(1)) }
     }
+
+    fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.base) + size_of_val(&*self.upper_places) + size_of_val(&*self.upper)
+    }
 }
 
 fn zeros(count: usize) -> Box<[AtomicU32]> {
@@ -108,6 +112,11 @@ impl Store {
     /// Rows that there is room for.
     pub fn most_rows(&self) -> usize {
         self.most_rows
+    }
+
+    /// Bytes of the chunks that were taken.
+    pub fn memory_bytes(&self) -> usize {
+        self.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.memory_bytes()).sum()
     }
 
     /// Takes memory for the rows below `rows`; only they may be asked for.

@@ -71,7 +71,7 @@ impl ColumnGraph<'_> {
         if k > 0 {
             with_scratch(|scratch| {
                 search.find(scratch)?;
-                search.measure(exact, scratch, out);
+                search.measure(exact, scratch, out)?;
                 Ok(())
             })?;
         }
@@ -215,15 +215,16 @@ impl Search<'_> {
         }
     }
 
-    fn measure(&self, exact: &dyn Scorer, scratch: &mut Scratch, out: &mut Vec<Hit>) {
+    fn measure(&self, exact: &dyn Scorer, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Result<(), Stopped> {
         let Scratch { rows, distances, best, .. } = scratch;
         rows.clear();
         rows.extend(best.iter().map(|&(_, row)| row));
         distances.resize(rows.len(), 0.0);
-        exact.score(rows, distances);
+        self.request.stop.score(exact, rows, distances)?;
         out.extend(rows.iter().zip(&*distances).map(|(&row, &distance)| Hit { row, distance }));
         out.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
         out.truncate(self.request.k);
+        Ok(())
     }
 }
 

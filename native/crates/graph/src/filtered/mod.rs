@@ -5,7 +5,6 @@
 
 mod expand;
 mod scan;
-mod seeds;
 
 use elanus_kernels::Scorer;
 
@@ -14,6 +13,7 @@ use crate::links::Links;
 use crate::plan::Tuning;
 use crate::scratch::Scratch;
 use crate::search::Strategy;
+use crate::seeds;
 use crate::stop::{Stop, Stopped};
 use crate::walk::{Walked, descend};
 pub(crate) use expand::{Expansion, add_passing};
@@ -127,11 +127,7 @@ impl Course<'_> {
     fn seed(&mut self, scratch: &mut Scratch) {
         let Scratch { visited, rows, .. } = scratch;
         rows.clear();
-        seeds::each(self.walk.keep, |row| {
-            if visited.insert(row) {
-                rows.push(row);
-            }
-        });
+        seeds::collect(self.walk.keep, visited, rows);
         let passing = rows.len();
         self.score(passing, scratch);
     }

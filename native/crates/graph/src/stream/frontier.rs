@@ -6,6 +6,7 @@ use super::settings::Streamed;
 use super::trail::Trail;
 use crate::keep::Keep;
 use crate::scratch::with_scratch;
+use crate::seeds;
 use crate::visited::Visited;
 use crate::walk::{Walked, descend};
 
@@ -25,9 +26,6 @@ const MIX_BELOW: f32 = 0.5;
 
 /// Failing neighbours that an expansion scores in [`Mode::Mix`].
 const FAILING_SCORED: usize = 4;
-
-/// Passing rows that a walk under a filter starts from, beside the graph's entry.
-const SEEDS: usize = 64;
 
 /// Neighbours met between two looks at the share of them that passes.
 const SAMPLE: usize = 256;
@@ -95,7 +93,7 @@ impl Frontier {
         if self.is_led_away(source) {
             self.mode = Some(Mode::Bridge);
             self.rows.clear();
-            source.keep.iter().for_each(|&keep| self.seed(keep, visited));
+            source.keep.iter().for_each(|&keep| seeds::collect(keep, visited, &mut self.rows));
             self.score(source, report, &mut found);
         }
         true
@@ -122,23 +120,7 @@ impl Frontier {
         report.scored += walked.scored;
         self.rows.extend(entry.map(|(row, _)| row).filter(|&row| visited.insert(row)));
         if let Some(keep) = keep.filter(|_| share < MIX_BELOW) {
-            self.seed(keep, visited);
-        }
-    }
-
-    /// Collects passing rows from all over the graph.
-    fn seed(&mut self, keep: Keep, visited: &mut Visited) {
-        // Steps of a golden section spread over the bytes however few of them are taken.
-        let bytes = keep.rows().div_ceil(8);
-        let step = (bytes as f64 * 0.618) as usize | 1;
-        let wanted = self.rows.len() + SEEDS;
-        for place in (0..bytes).map(|turn| (turn as u64 * step as u64 % bytes as u64) as u32) {
-            let first =
-                (0..8).map(|bit| place * 8 + bit).find(|&row| (row as usize) < keep.rows() && keep.contains(row));
-            self.rows.extend(first.filter(|&row| visited.insert(row)));
-            if self.rows.len() == wanted {
-                break;
-            }
+            seeds::collect(keep, visited, &mut self.rows);
         }
     }
 

@@ -1,16 +1,12 @@
 //! Searches that can be resumed: the next nearest rows, as many as are asked for, until all passing rows have gone out.
 
-mod flat;
 mod frontier;
 mod queue;
-mod range;
 mod settings;
 mod sweep;
 mod trail;
 mod waiting;
 
-pub use flat::FlatStream;
-pub use range::{Ranged, range};
 pub use settings::{StreamSettings, Streamed};
 
 use elanus_kernels::{Hit, Scorer};
@@ -104,7 +100,7 @@ impl Stream {
             }
             self.advance(source)?;
         }
-        let emitted = self.waiting.emit(count, Some(source.exact), out);
+        let emitted = self.waiting.emit(count, source.exact, out);
         self.report.emitted += emitted;
         Ok(emitted)
     }

@@ -61,8 +61,7 @@ impl Waiting {
     /// Hands out the `count` nearest of the buffer, ascending by exact distance, then row; returns how many there were.
     ///
     /// The buffer is filled up with the next rows in line, final or not: they only go out where they prove nearer.
-    /// Without `exact`, the walk's distances are exact.
-    pub(crate) fn emit(&mut self, count: usize, exact: Option<&dyn Scorer>, out: &mut Vec<Hit>) -> usize {
+    pub(crate) fn emit(&mut self, count: usize, exact: &dyn Scorer, out: &mut Vec<Hit>) -> usize {
         let goal = self.goal(count);
         while let Some(next) = self.queue.pop_below(goal) {
             self.drawn.push(next);
@@ -82,12 +81,10 @@ impl Waiting {
         count
     }
 
-    fn measure(&mut self, exact: Option<&dyn Scorer>) {
+    fn measure(&mut self, exact: &dyn Scorer) {
         let rows: Vec<u32> = self.drawn.iter().map(|&(_, row)| row).collect();
-        let mut distances: Vec<f32> = self.drawn.iter().map(|&(walked, _)| walked).collect();
-        if let Some(exact) = exact {
-            exact.score(&rows, &mut distances);
-        }
+        let mut distances = vec![0.0; rows.len()];
+        exact.score(&rows, &mut distances);
         let hits = rows.into_iter().zip(distances).map(|(row, distance)| Hit { row, distance });
         self.measured.extend(self.drawn.drain(..).zip(hits).map(|((walked, _), hit)| Measured { hit, walked }));
     }
@@ -97,9 +94,22 @@ impl Waiting {
 mod tests {
     use super::*;
 
+    /// A row's distance is its number.
+    struct ByNumber;
+
+    impl Scorer for ByNumber {
+        fn score(&self, rows: &[u32], out: &mut [f32]) {
+            out.iter_mut().zip(rows).for_each(|(distance, &row)| *distance = row as f32);
+        }
+
+        fn score_run(&self, _first: u32, _out: &mut [f32]) {
+            unreachable!("rows on their way out are listed");
+        }
+    }
+
     fn emit(waiting: &mut Waiting, count: usize) -> Vec<u32> {
         let mut out = Vec::new();
-        assert_eq!(waiting.emit(count, None, &mut out), out.len());
+        assert_eq!(waiting.emit(count, &ByNumber, &mut out), out.len());
         out.iter().map(|hit| hit.row).collect()
     }
 

@@ -100,7 +100,7 @@ trait Pair {
 const RUN_AHEAD: usize = 4096;
 
 /// Rows ahead of the one being read that are asked for, where rows are listed.
-const LIST_AHEAD: usize = 2;
+const LIST_AHEAD: usize = 4;
 
 /// Bytes of a listed row that are asked for; further on the hardware follows by itself.
 const LIST_BYTES: usize = 2048;
@@ -131,6 +131,9 @@ unsafe fn block<L: Lanes, P: Pair, const Q: usize>(
 #[inline(always)]
 unsafe fn strip<L: Lanes, P: Pair, const Q: usize>(pairing: &Pairing, query: usize, rows: Rows, out: &mut [f32]) {
     let count = rows.len();
+    if let Rows::List(rows) = rows {
+        rows.iter().take(LIST_AHEAD).for_each(|&row| ask_for(pairing, row));
+    }
     for position in 0..count {
         ask_ahead::<Q>(pairing, rows, position);
         // SAFETY: passed on.
@@ -152,10 +155,16 @@ fn ask_ahead<const Q: usize>(pairing: &Pairing, rows: Rows, position: usize) {
         Rows::Run { .. } => {}
         Rows::List(rows) => {
             if let Some(&ahead) = rows.get(position + LIST_AHEAD) {
-                prefetch(pairing.row(ahead as usize), pairing.row_bytes.min(LIST_BYTES));
+                ask_for(pairing, ahead);
             }
         }
     }
+}
+
+/// Asks for a row that is listed.
+#[inline(always)]
+fn ask_for(pairing: &Pairing, row: u32) {
+    prefetch(pairing.row(row as usize), pairing.row_bytes.min(LIST_BYTES));
 }
 
 /// Builds every kernel for one instruction set; `$tile` queries share the reading of a row.
