@@ -25,8 +25,8 @@ from quality_data import (
 from elanus._native import kernels
 from elanus._native.fastscan import FastScan
 from elanus._native.graph import CodeName, Graph
-from elanus.index.base import INDEX_KINDS, SearchParams
-from elanus.index.dense.growing import GrowingCodes
+from elanus.index.base import INDEX_KINDS
+from elanus.index.dense.growing_codes import GrowingCodes
 from elanus.model.hits import Hits
 from elanus.model.types import DataType, Metric
 from wordnet_slice import load
@@ -70,7 +70,7 @@ def by_codes(base: Column, queries: Column, metric: Metric) -> Hits:
     reader = codes.reader(base.rows)
     if reader is None:
         return kernels.scan(queries.vectors, base.vectors, metric, K)
-    return reader.search(queries.vectors, base.vectors, K, SearchParams(), None)[0]
+    return reader.search(queries.vectors, base.vectors, K, None)[0]
 
 
 @cache
@@ -105,7 +105,7 @@ def test_growing_codes_find_real_neighbours(metric: Metric) -> None:
     codes.extend(base.vectors, None)
     reader = codes.reader(base.rows)
     assert reader is not None
-    hits, work = reader.search(queries.vectors, base.vectors, K, SearchParams(), None)
+    hits, work = reader.search(queries.vectors, base.vectors, K, None)
     assert work.strategy == "codes"
     assert slice_truth(metric).check(hits, K) >= 0.99
 

@@ -102,6 +102,7 @@ class Jobs:
             except Exception:
                 log.exception("background job failed: %s", key)
             finally:
+                del item, job  # a thread that waits keeps nothing of what it did last
                 with self._wake:
                     self._running.discard(key)
                     self._wake.notify_all()

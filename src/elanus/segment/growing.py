@@ -14,17 +14,20 @@ from elanus._native.kernels import Vectors
 from elanus._native.rtree import Boxes, boxes
 from elanus.expr import JsonValues, LeafIndex, Operand
 from elanus.index import is_built
-from elanus.index.base import VectorIndex
-from elanus.index.dense.growing import CODED, LEAST_ROWS, GrowingCodes
+from elanus.index.base import Stop, VectorIndex
+from elanus.index.dense.growing import CODED, GrowingIndex
+from elanus.index.dense.growing_codes import LEAST_ROWS
+from elanus.index.dense.growing_graph import link_settings
 from elanus.model.bitset import Bitset
 from elanus.model.columns import Column, ColumnBatch, arrow_type, take
-from elanus.model.ids import FieldId, PartitionId, SegmentId
+from elanus.model.ids import FieldId, IndexId, PartitionId, SegmentId
 from elanus.model.manifest import IndexInfo
 from elanus.model.schema import Field, Schema
 from elanus.model.time import Timestamp
 from elanus.model.types import Metric
 from elanus.segment.buffers import GrowingArray, growing_column
 from elanus.segment.deletes import Tombstones
+from elanus.segment.elements import Elements
 from elanus.segment.growing_json import GrowingJson
 from elanus.segment.keys import KEY_MAPS, KeyMap
 
@@ -51,7 +54,7 @@ class GrowingSegment:
         self._timestamps = GrowingArray(np.uint64)
         self._keys: KeyMap = KEY_MAPS[schema.primary.type]()
         self._reader: GrowingReader | None = None
-        self._codes: dict[tuple[FieldId, Metric], GrowingCodes] = {}
+        self._indexes: dict[IndexId, tuple[Field, GrowingIndex]] = {}
 
     def append(self, batch: ColumnBatch, at: Timestamp) -> None:
         """Add rows written at ``at``; older rows of the same keys in this segment die in the same step."""
@@ -68,21 +71,35 @@ class GrowingSegment:
         """Return the newest row of each primary key, int64, -1 where there is none."""
         return self._keys.find(keys)
 
-    def codes(self, field: FieldId, metric: Metric) -> GrowingCodes:
-        """Return the codes by which a vector field is searched; asking for them has them made."""
-        return self._codes.setdefault((field, metric), GrowingCodes(metric))
+    def index(self, field: Field, index: IndexInfo, metric: Metric) -> GrowingIndex:
+        """Return the index by which a vector field is searched; asking for it has rows coded, and perhaps linked."""
+        known = self._indexes.get(index.id)
+        if known is None:
+            known = self._indexes.setdefault(index.id, (field, GrowingIndex(metric, link_settings(index))))
+        return known[1]
 
     @property
     def lacks_codes(self) -> bool:
         """Whether a field that is searched has rows enough without codes."""
-        return not self.frozen and any(codes.due(self.num_rows) for codes in list(self._codes.values()))
+        return not self.frozen and any(index.lacks_codes(self.num_rows) for _, index in list(self._indexes.values()))
 
     def extend_codes(self) -> None:
         """Code the rows that aren't yet; one thread at a time."""
         reader = GrowingReader(self, self.num_rows)
-        for (field_id, _), codes in list(self._codes.items()):
-            field = self.schema.by_id(field_id)
-            codes.extend(reader.base(field), reader.valid(field))
+        for field, index in list(self._indexes.values()):
+            index.code(reader.base(field), reader.valid(field))
+
+    @property
+    def lacks_links(self) -> bool:
+        """Whether a field that is searched much has rows enough without links."""
+        return not self.frozen and any(index.lacks_links(self.num_rows) for _, index in list(self._indexes.values()))
+
+    def extend_links(self, stop: Stop) -> None:
+        """Link rows that aren't yet, for a second a field at most, until ``stop`` or a flush; one thread at a time."""
+        reader = GrowingReader(self, self.num_rows)
+        for field, index in list(self._indexes.values()):
+            if index.lacks_links(reader.num_rows):
+                index.link(reader.base(field), reader.valid(field), lambda: self.frozen or stop())
 
     @property
     def nbytes(self) -> int:
@@ -127,6 +144,7 @@ class GrowingReader:
         self.num_rows = num_rows
         self._columns: dict[int, Column] = {}
         self._bases: dict[int, Vectors] = {}
+        self._elements: dict[int, Elements] = {}
         self._boxes: dict[int, Boxes] = {}
 
     def column(self, field_id: int) -> Column:
@@ -165,17 +183,24 @@ class GrowingReader:
             base = self._bases[field.id] = Vectors.of(self.vectors(field), field.type)
         return base
 
+    def elements(self, field: Field) -> Elements:
+        """Return the vectors of a struct array's sub-field, those of all rows end to end."""
+        found = self._elements.get(field.id)
+        if found is None:
+            found = self._elements[field.id] = Elements.of(self.column(field.id))
+        return found
+
     def valid(self, field: Field) -> Bitset | None:
         """Return the rows where the field is not null, None when all are."""
         valid = self.column(field.id).valid
         return None if valid is None else Bitset.from_mask(valid)
 
     def index(self, index: IndexInfo) -> VectorIndex | None:
-        """Return the codes of the rows where the index allows to miss some, None when rows must be scanned."""
+        """Return what finds rows faster where the index allows to miss some, None when rows must be scanned."""
         field = self._segment.schema.by_id(index.field)
         if self.num_rows < LEAST_ROWS or field.type not in CODED or index.metric is None or not is_built(field, index):
             return None
-        return self._segment.codes(field.id, index.metric).reader(self.num_rows)
+        return self._segment.index(field, index, index.metric).reader(self.num_rows)
 
     def alive(self, at: Timestamp) -> Bitset | None:
         """Return the rows visible at ``at``, None when all are."""

@@ -7,8 +7,7 @@ import pytest
 
 from elanus._native import kernels
 from elanus._native.kernels import Vectors
-from elanus.index.base import SearchParams
-from elanus.index.dense.growing import LEAST_ROWS, STEP_ROWS, GrowingCodes
+from elanus.index.dense.growing_codes import LEAST_ROWS, STEP_ROWS, GrowingCodes
 from elanus.model.bitset import Bitset
 from elanus.model.types import Metric
 
@@ -29,7 +28,7 @@ QUERIES = vectors(20)
 def share_found(codes: GrowingCodes, rows: int, metric: Metric, keep: Bitset | None = None) -> float:
     base, index = BASE.head(rows), codes.reader(rows)
     assert index is not None
-    hits, work = index.search(QUERIES, base, K, SearchParams(), keep)
+    hits, work = index.search(QUERIES, base, K, keep)
     truth = kernels.scan(QUERIES, base, metric, K, keep=keep)
     assert (hits.distances[:, 1:] >= hits.distances[:, :-1]).all()
     assert (hits.rows < rows).all()

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Final, Self, get_args
 
 import msgspec
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from elanus._native import kernels
+from elanus._native.direct import Walk
 from elanus._native.graph import SECTIONS, CodeName, Graph, GraphStream, Strategy
 from elanus._native.kernels import ELEMENTS, Vectors
 from elanus._native.memory import resident
@@ -29,9 +28,7 @@ from elanus.index.dense.code_choice import choose_code
 from elanus.index.dense.column_graphs import NO_COLUMNS, ColumnGraphs, graph_fields, spelled
 from elanus.index.header import Header, read_header
 from elanus.index.sections import SECTIONS_FILE, read_sections, write_sections
-from elanus.model import deadline
 from elanus.model.bitset import Bitset
-from elanus.model.deadline import Expired
 from elanus.model.errors import DataCorrupted, SearchFailed
 from elanus.model.hits import Hits, Work
 from elanus.model.ids import FieldId
@@ -225,26 +222,31 @@ class GraphIndex(GroupedIndex):
     ) -> tuple[Hits, Work]:
         """Return about the k nearest kept rows of each query; the graph walks or scans by what costs less."""
         assert isinstance(params, GraphSearch)
-        kept = self.num_rows if keep is None else keep.count()
-        if self._only_exact(params, k):
-            deadline.check()
+        walk = self.walk(k, params, keep, terms)
+        if walk is None:
+            kept = self.num_rows if keep is None else keep.count()
             work = Work(EXACT, scanned=queries.rows * kept)
             return kernels.scan(queries, base, Metric(self._header.metric), k, keep=keep), work
+        return self._graph.search(
+            queries,
+            base,
+            k,
+            ef=walk.ef,
+            refine=walk.refine,
+            keep=_unless_all(keep),
+            strategy=params.strategy,
+            among=walk.among,
+        )
+
+    def walk(self, k: int, params: SearchParams, keep: Bitset | None, terms: Sequence[Term] = ()) -> Walk | None:
+        """Return how ``search`` would walk, None where no walk was measured to reach what is asked for."""
+        assert isinstance(params, GraphSearch)
+        if self._only_exact(params, k):
+            return None
+        kept = self.num_rows if keep is None else keep.count()
         ef, refine = self._width(params, k, kept / max(self.num_rows, 1))
-        try:
-            return self._graph.search(
-                queries,
-                base,
-                k,
-                ef=self._bounded(max(ef, refine)),
-                refine=self._bounded(refine),
-                keep=_unless_all(keep),
-                strategy=params.strategy,
-                among=self._columns.among(terms) if terms else None,
-                deadline_s=deadline.remaining_s(),
-            )
-        except TimeoutError:
-            raise Expired("the call's deadline passed during a search") from None
+        among = self._columns.among(terms) if terms else None
+        return Walk(self._graph, self._bounded(max(ef, refine)), self._bounded(refine), among)
 
     def _only_exact(self, params: GraphSearch, k: int) -> bool:
         """Whether no walk was measured to reach the recall that is asked for; one that is told how to walk does."""
@@ -285,31 +287,16 @@ class GraphIndex(GroupedIndex):
         """Return a number of rows that is no larger than it has to be: users may ask for any."""
         return max(1, min(width, self.num_rows))
 
-    def stream(self, query: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None) -> Batches:
+    def stream(self, query: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None) -> GraphStream:
         """Return the kept rows from the nearest on."""
         assert isinstance(params, GraphSearch)
         ef, _ = self._width(params, k, 1.0)
-        native = self._graph.stream(query, base, ef=self._bounded(ef), keep=_unless_all(keep))
-        return Batches(native)
+        return self._graph.stream(query, base, ef=self._bounded(ef), keep=_unless_all(keep))
 
     def save(self, folder: Path) -> None:
         """Write the graph and its header into ``folder``."""
         write_sections(folder, {**self._graph.sections(), **self._columns.sections()})
         self._header.write(folder)
-
-
-class Batches:
-    """A graph's rows from the nearest on, within the call's deadline. See ``Stream``."""
-
-    def __init__(self, native: GraphStream) -> None:
-        self._native = native
-
-    def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return about the next ``count`` rows and their distances, ascending within the batch; fewer at the end."""
-        try:
-            return self._native.next(count, deadline.remaining_s())
-        except TimeoutError:
-            raise Expired("the call's deadline passed during a search") from None
 
 
 def _unless_all(keep: Bitset | None) -> Bitset | None:

@@ -1,18 +1,19 @@
-"""Growing rows behind codes of four bits: scanned at once, long before a graph is worth building."""
+"""How growing rows are searched: exactly while they are few, then by codes, then by a graph where searches pay for it.
+
+Rows become searchable by the next faster way in the background; until then they are found by the way before.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from elanus._native import kernels
-from elanus._native.fastscan import FastScan
 from elanus._native.kernels import Vectors
-from elanus.index.base import SearchParams
-from elanus.index.dense.recall import recalls
-from elanus.index.dense.sampling import take
+from elanus.index.base import SearchParams, Stop
+from elanus.index.dense.graph import EXACT
+from elanus.index.dense.growing_codes import CodedRows, GrowingCodes
+from elanus.index.dense.growing_graph import GrowingLinks, LinkSettings
 from elanus.index.families import FLOATS
 from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits, Work
@@ -20,114 +21,87 @@ from elanus.model.types import DataType, Metric
 
 CODED: Final = frozenset((*FLOATS, DataType.INT8_VECTOR))
 """The types that codes are made of."""
-STRATEGY: Final = "codes"
-LEAST_ROWS: Final = 4_096
-"""Fewer rows are scanned exactly: that takes as long, and there is little to learn codes from."""
-MEASURED: Final = 24
-"""For each result so many of the scan's best are measured exactly, and ``MORE_MEASURED`` besides."""
-MORE_MEASURED: Final = 120
-CHECKED: Final = 64
-"""Rows that are asked, each time the column has doubled, whether the codes tell their neighbours apart."""
-CHECKED_K: Final = 10
-LEAST_RECALL: Final = 0.97
-STEP_ROWS: Final = 1_024
-"""Rows that come together before they are coded; the last ones are scanned exactly until then."""
+EXACT_COST: Final = 30
+"""A row scanned exactly costs as much as so many scanned by their codes."""
 
 
-class GrowingCodes:
-    """Codes of the first rows of a column that grows. One thread extends them, any may search."""
+class GrowingIndex:
+    """Codes, and perhaps a graph, of the first rows of a column that grows; any thread may search.
 
-    def __init__(self, metric: Metric) -> None:
+    One thread codes at a time, and one links.
+    """
+
+    def __init__(self, metric: Metric, settings: LinkSettings | None) -> None:
+        """Start without rows; without ``settings`` none are ever linked."""
         self._metric = metric
-        self._codes: FastScan | None = None
-        self._next_check = LEAST_ROWS
-        self._tells_apart = True
+        self.codes = GrowingCodes(metric)
+        self.links = None if settings is None else GrowingLinks(metric, settings)
 
     @property
-    def num_rows(self) -> int:
-        """How many rows have codes, a multiple of ``STEP_ROWS``."""
-        return 0 if self._codes is None else self._codes.num_rows
+    def memory_bytes(self) -> int:
+        """Bytes held."""
+        return self.codes.memory_bytes + (0 if self.links is None else self.links.memory_bytes)
 
-    def due(self, num_rows: int) -> bool:
+    def lacks_codes(self, num_rows: int) -> bool:
         """Whether a column of so many rows has enough without codes."""
-        return num_rows >= LEAST_ROWS and num_rows - self.num_rows >= STEP_ROWS
+        return self.codes.due(num_rows)
 
-    def extend(self, base: Vectors, keep: Bitset | None) -> None:
-        """Code the rows of ``base`` that aren't yet.
+    def code(self, base: Vectors, keep: Bitset | None) -> None:
+        """Code the rows of ``base`` that aren't yet; see ``GrowingCodes.extend``."""
+        self.codes.extend(base, keep)
+        if self.links is not None:
+            self.links.encode(base, keep)
 
-        keep  rows that have a vector, None when all have
-        cost  about 5 us a row of 384 dimensions, and once the centroids' training, about 0.1 s
-        """
-        upto = base.rows // STEP_ROWS * STEP_ROWS
-        if upto <= self.num_rows:
-            return
-        if self._codes is None:
-            present = None if keep is None else keep.head(upto)
-            self._codes = FastScan.train(base.head(upto), self._metric, keep=present)
-        else:
-            self._codes.append(base, upto, keep=keep)
-        if upto >= self._next_check:
-            self._next_check = 2 * upto
-            self._tells_apart = self._check(base.head(upto), None if keep is None else keep.head(upto))
+    def lacks_links(self, num_rows: int) -> bool:
+        """Whether a column of so many rows has enough without links that are worth having."""
+        return self.links is not None and self.links.due(num_rows)
 
-    def _check(self, base: Vectors, keep: Bitset | None) -> bool:
-        """Whether the codes find what an exact scan finds, of rows spread over the column."""
-        assert self._codes is not None
-        rows = np.arange(base.rows) if keep is None else keep.rows()
-        asked = take(base, rows[:: max(1, len(rows) // CHECKED)][:CHECKED])
-        k = min(CHECKED_K, len(rows))
-        if not k:
-            return True
-        found = self._codes.search(asked, base, k, refine=k * MEASURED + MORE_MEASURED, keep=keep)
-        exact = kernels.scan(asked, base, self._metric, k, keep=keep)
-        return float(recalls(found.distances, exact.distances, k).mean()) >= LEAST_RECALL
+    def link(self, base: Vectors, keep: Bitset | None, stop: Stop) -> None:
+        """Link rows of ``base`` that aren't yet, for a second at most; see ``GrowingLinks.extend``."""
+        if self.links is not None:
+            self.links.extend(base, keep, stop)
 
-    def reader(self, num_rows: int) -> CodedRows | None:
-        """Return the index of a column's first rows, None while few of them have codes or the codes are too coarse."""
-        codes = self._codes
-        if codes is None or not self._tells_apart or num_rows < LEAST_ROWS:
+    def reader(self, num_rows: int) -> GrowingRows | None:
+        """Return the index of a column's first rows, None where they are best scanned exactly."""
+        coded = self.codes.reader(num_rows)
+        if coded is None and (self.links is None or not self.codes.too_coarse):
             return None
-        return CodedRows(codes, self._metric, num_rows)
+        return GrowingRows(self._metric, num_rows, coded, self.links)
 
 
-class CodedRows:
-    """The first rows of a growing column: those with codes, and exactly the few after them. See ``VectorIndex``."""
+class GrowingRows:
+    """The first rows of a growing column, found by links where that is quicker than by a scan. See ``VectorIndex``."""
 
     memory_bytes = 0  # it belongs to the segment's writer
     calibration = None
 
-    def __init__(self, codes: FastScan, metric: Metric, num_rows: int) -> None:
-        self._codes = codes
+    def __init__(self, metric: Metric, num_rows: int, coded: CodedRows | None, links: GrowingLinks | None) -> None:
+        """Take the codes and links of rows; without codes they are scanned exactly."""
         self._metric = metric
+        self._coded = coded
+        self._links = links
         self.num_rows = num_rows
 
     def search(
-        self, queries: Vectors, base: Vectors, k: int, _params: SearchParams, keep: Bitset | None
+        self, queries: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None
     ) -> tuple[Hits, Work]:
         """Return about the k nearest kept rows of each query, at exact distances; as many as are kept, up to k."""
-        coded = min(self._codes.num_rows, self.num_rows) // STEP_ROWS * STEP_ROWS
-        kept, refine = None if keep is None else keep.head(coded), k * MEASURED + MORE_MEASURED
-        near = self._codes.search(queries, base.head(coded), k, refine=refine, keep=kept)
-        work = Work(STRATEGY, scanned=queries.rows * self.num_rows)
-        if coded == self.num_rows:
-            return near, work
-        rest = None if keep is None else keep.tail(coded)
-        late = kernels.scan(queries, base.tail(coded), self._metric, k, keep=rest, first_row=coded)
-        return _merged(near, late, k), work
+        if self._links is not None:
+            self._links.ask(queries.rows * self.num_rows * (EXACT_COST if self._coded is None else 1))
+            found = self._links.search(queries, base, k, params, keep)
+            if found is not None:
+                return found
+        if self._coded is not None:
+            return self._coded.search(queries, base, k, keep)
+        kept = self.num_rows if keep is None else keep.count()
+        return kernels.scan(queries, base, self._metric, k, keep=keep), Work(EXACT, scanned=queries.rows * kept)
 
     def stream(self, _query: Vectors, _base: Vectors, _k: int, _params: SearchParams, _keep: Bitset | None) -> None:
         """Return None: a scan has no next rows."""
 
     def promise(self, _params: SearchParams) -> None:
-        """Return None: nothing was measured."""
+        """Return None: nothing was calibrated."""
 
     def save(self, _folder: Path) -> None:
         """Refuse: what grows is not saved."""
         raise NotImplementedError("codes of growing rows live in memory")
-
-
-def _merged(near: Hits, late: Hits, k: int) -> Hits:
-    rows = np.concatenate([near.rows, late.rows], axis=1)
-    distances = np.concatenate([near.distances, late.distances], axis=1)
-    order = np.lexsort((np.where(rows < 0, np.iinfo(np.int64).max, rows), distances), axis=1)[:, :k]
-    return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
