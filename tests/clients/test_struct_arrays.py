@@ -218,7 +218,6 @@ def test_structs_that_do_not_suit_are_refused(client: MilvusClient, name: str, c
             lambda client, name: client.search(name, [[0.0, 0.0]], anns_field="clips[emb]"),
             "there is no vector index on field: [clips[emb]]",
         ),
-        (lambda client, name: _index(client, name, "clips[emb]"), "vector sub-field clips[emb] of a struct array"),
         (lambda client, name: _index(client, name, "clips"), "cannot create index on non-exist field: clips"),
         (lambda client, name: _index(client, name, "clips[no]"), "cannot create index on non-exist field: clips[no]"),
     ],

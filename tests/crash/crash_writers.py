@@ -22,12 +22,14 @@ ALL = 16_384
 Key = int | str
 State = int | None
 """The version of a row, None when it isn't there."""
+LOOKS = 1_000
+"""Versions that differ by a multiple of it have the same vector, so that a version can change without it."""
 
 
 def vector(key: Key, version: int) -> list[float]:
     """Return the vector that a row has at a version."""
     number = int(str(key).lstrip("k"))
-    return [float((number * 31 + version * 17 + place * 7) % 97) for place in range(DIM)]
+    return [float((number * 31 + version % LOOKS * 17 + place * 7) % 97) for place in range(DIM)]
 
 
 class Book:
@@ -45,6 +47,12 @@ class Book:
         """Note that a write was acknowledged."""
         for key, state in changes.items():
             self.states[key] = {state}
+
+    def same_looks(self, keys: Sequence[Key], draw: random.Random) -> dict[Key, State]:
+        """Return new versions, with the vectors that they have, of those keys whose rows are surely there."""
+        states = {key: self.states.get(key, {None}) for key in keys}
+        known = {key: version for key, (version, *others) in states.items() if version is not None and not others}
+        return {key: version % LOOKS + LOOKS * draw.randrange(1, 2**30) for key, version in known.items()}
 
     def settle(self, found: dict[Key, int]) -> None:
         """Take over what is there now: from here on that is the truth."""
@@ -185,21 +193,34 @@ def _write(collection: Collection, writer: int, draw: random.Random, stub: Any) 
     first = draw.randrange(KEYS_EACH)
     numbers = range(first, min(first + draw.randint(1, 120), KEYS_EACH))
     keys = [collection.key(writer, number) for number in numbers]
-    kind = draw.choice(["insert", "upsert", "upsert", "delete"])
+    kind = draw.choice(["insert", "upsert", "upsert", "update", "update", "delete"])
     version = draw.randrange(1, 2**40)
     changes: dict[Key, State] = dict.fromkeys(keys, None if kind == "delete" else version)
+    if kind == "update":
+        changes = book.same_looks(keys, draw)
+    if not changes:
+        return
     book.begin(changes)
-    _accepted(_send(stub, kind, collection, keys, version).status)
+    _accepted(_send(stub, kind, collection, changes).status)
     book.acknowledge(changes)
 
 
-def _send(stub: Any, kind: str, collection: Collection, keys: list[Key], version: int) -> Any:
+def _send(stub: Any, kind: str, collection: Collection, changes: dict[Key, State]) -> Any:
+    keys = list(changes)
     if kind == "delete":
         listed = ", ".join(f'"{key}"' if collection.text_keys else str(key) for key in keys)
         return stub.Delete(milvus_pb2.DeleteRequest(collection_name=collection.name, expr=f"id in [{listed}]"))
     ids: Any = strings("id", keys) if collection.text_keys else longs("id", keys)  # type: ignore[arg-type]
-    vectors = floats("vector", [value for key in keys for value in vector(key, version)], DIM)
-    columns = [ids, longs("version", [version] * len(keys)), vectors]
+    versions = [version for version in changes.values() if version is not None]
+    columns = [ids, longs("version", versions)]
+    if kind == "update":
+        return stub.Upsert(
+            milvus_pb2.UpsertRequest(
+                collection_name=collection.name, fields_data=columns, num_rows=len(keys), partial_update=True
+            )
+        )
+    values = [value for key, version in zip(keys, versions, strict=True) for value in vector(key, version)]
+    columns.append(floats("vector", values, DIM))
     request = milvus_pb2.InsertRequest if kind == "insert" else milvus_pb2.UpsertRequest
     call = stub.Insert if kind == "insert" else stub.Upsert
     return call(request(collection_name=collection.name, fields_data=columns, num_rows=len(keys)))

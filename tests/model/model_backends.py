@@ -18,7 +18,7 @@ from elanus.engine.base import CollectionName
 from elanus.main import flush, open_instance
 from elanus.model.columns import Column, arrow_type, vector_array
 from elanus.model.ids import FieldId
-from elanus.model.schema import Field, Schema
+from elanus.model.schema import VERSION, Field, Schema
 from elanus.model.settings import Settings
 from elanus.model.types import DataType
 from serving import LocalServer
@@ -42,6 +42,8 @@ class Backend(Protocol):
 
     def create(self, *, text_keys: bool, shards: int, metric: str) -> None: ...
     def put(self, rows: Sequence[Row], partition: str, *, upsert: bool) -> None: ...
+    def update(self, rows: Sequence[Row], partition: str, expected: Sequence[int] | None) -> None: ...
+    def versions(self) -> dict[Any, int]: ...
     def delete(self, where: str, partition: str) -> None: ...
     def flush(self) -> None: ...
     def truncate(self) -> None: ...
@@ -98,11 +100,21 @@ class EngineBackend:
 
     def _columns(self, rows: Sequence[Row]) -> list[Column]:
         schema = self._engine.execute(schemas.GetSchema(self._collection))
-        return [_column(field, [row[field.name] for row in rows]) for field in schema]
+        return [_column(field, [row[field.name] for row in rows]) for field in schema if field.name in rows[0]]
 
     def put(self, rows: Sequence[Row], partition: str, *, upsert: bool) -> None:
         command = data.Upsert if upsert else data.Insert
         self._engine.execute(command(self._collection, self._columns(rows), len(rows), partition=partition))
+
+    def update(self, rows: Sequence[Row], partition: str, expected: Sequence[int] | None) -> None:
+        columns = self._columns(rows)
+        if expected is not None:
+            columns.append(Column(VERSION, pa.array(expected, type=pa.int64())))
+        self._engine.execute(data.Upsert(self._collection, columns, len(rows), partition=partition, partial=True))
+
+    def versions(self) -> dict[Any, int]:
+        rows = self.query("", limit=16_384, offset=0, names=(), output_fields=("$version",))
+        return {row["id"]: row["$version"] for row in rows}
 
     def delete(self, where: str, partition: str) -> None:
         self._engine.execute(data.Delete(self._collection, where, partition=partition))
@@ -158,13 +170,15 @@ class EngineBackend:
         result = self._engine.execute(command)
         return list(zip(result.keys.to_pylist(), (self._sign * result.scores).tolist(), strict=True))
 
-    def query(self, where: str, *, limit: int | None, offset: int, names: Sequence[str]) -> list[Row]:
+    def query(
+        self, where: str, *, limit: int | None, offset: int, names: Sequence[str], output_fields: Sequence[str] = ("*",)
+    ) -> list[Row]:
         command = search.Query(
             collection=self._collection,
             filter=where,
             limit=limit,
             offset=offset,
-            output_fields=("*",),
+            output_fields=output_fields,
             partitions=tuple(names),
         )
         result = self._engine.execute(command)
@@ -252,6 +266,14 @@ class ClientBackend:
     def put(self, rows: Sequence[Row], partition: str, *, upsert: bool) -> None:
         write = self._client.upsert if upsert else self._client.insert
         write(NAME, list(rows), partition_name=partition)
+
+    def update(self, rows: Sequence[Row], partition: str, expected: Sequence[int] | None) -> None:
+        condition = {} if expected is None else {f"$version in {list(expected)}": "array_append"}
+        self._client.upsert(NAME, list(rows), partition_name=partition, partial_update=True, field_ops=condition)
+
+    def versions(self) -> dict[Any, int]:
+        rows = self._client.query(NAME, "", output_fields=["$version"], limit=16_384)
+        return {row["id"]: row["$version"] for row in rows}
 
     def delete(self, where: str, partition: str) -> None:
         self._client.delete(NAME, filter=where, partition_name=partition or None)

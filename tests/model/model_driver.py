@@ -6,7 +6,7 @@ An operation is a plain dictionary, so a run is a JSON-lines file: ``model_repla
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from elanus.model.errors import ElanusError
 TOLERANCE = 1e-5
 FIELDS = ("id", "a", "s", "v", "w")
 NOT_LOADED = {101, 201}
+INVALID = 1100
 
 
 class Driver:
@@ -86,6 +87,27 @@ class Driver:
         named: list[Row] = [dict(zip(FIELDS, row, strict=True)) for row in rows]
         self.backend.put(named, partition, upsert=upsert)
         self.model.put(partition, named)
+
+    def update(self, rows: Sequence[dict[str, Any]], partition: str) -> None:
+        """Change some fields of rows; new rows need all."""
+        if self.model.update(partition, rows):
+            self.backend.update(rows, partition, None)
+        else:
+            self._refused(lambda: self.backend.update(rows, partition, None), {INVALID})
+
+    def update_if(self, rows: Sequence[dict[str, Any]], wrong: Sequence[int]) -> None:
+        """Change rows on condition that they are as they were read, ``wrong`` says by what the versions are off."""
+        if not all(self.model.loaded.values()):
+            return
+        stored = self.backend.versions()
+        assert stored.keys() == self.model.rows.keys()
+        expected = [stored.get(row["id"], 0) + off for row, off in zip(rows, wrong, strict=True)]
+        if any(wrong) or not self.model.update("", rows):
+            self._refused(lambda: self.backend.update(rows, "", expected), {INVALID})
+        else:
+            self.backend.update(rows, "", expected)
+            after = self.backend.versions()
+            assert all(after[row["id"]] > stored.get(row["id"], 0) for row in rows)
 
     def delete(self, where: Filter) -> None:
         """Delete what a filter selects; one that lists keys works on released collections too."""
@@ -194,10 +216,10 @@ class Driver:
         loaded = self.model.loaded
         return not any(loaded.values()) or any(not loaded[name] for name in names)
 
-    def _refused(self, call: Any) -> None:
+    def _refused(self, call: Any, codes: Set[int] = NOT_LOADED) -> None:
         with pytest.raises(Exception) as caught:
             call()
-        assert _code(caught.value) in NOT_LOADED, caught.value
+        assert _code(caught.value) in codes, caught.value
 
 
 def _code(error: BaseException) -> int:

@@ -13,7 +13,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from model_backends import DIM, Backend
-from model_driver import Driver
+from model_driver import FIELDS, Driver
 from model_reference import DEFAULT
 
 TRACES = Path(os.environ.get("MODEL_TRACES", Path(tempfile.gettempdir()) / "elanus-model"))
@@ -29,6 +29,7 @@ numbered_rows = st.lists(
     min_size=1,
     max_size=8,
 )
+field_sets = st.lists(st.sampled_from(["a", "s", "v", "w"]), unique=True)
 partition_lists = st.lists(st.sampled_from(PARTITIONS), max_size=2, unique=True)
 
 simple_filters = st.one_of(
@@ -92,6 +93,26 @@ class ModelMachine(RuleBasedStateMachine):
     def upsert(self, rows: list[tuple[Any, ...]], partition: str) -> None:
         distinct = list({row[0]: row for row in rows}.values())
         self._put(distinct, partition, upsert=True)
+
+    @rule(rows=numbered_rows, fields=field_sets, partition=st.just("") | st.sampled_from(PARTITIONS))
+    def update(self, rows: list[tuple[Any, ...]], fields: list[str], partition: str) -> None:
+        if not partition or partition in self.driver.model.loaded:
+            self.driver.apply("update", rows=self._partial(rows, fields), partition=partition)
+
+    @rule(rows=numbered_rows, fields=field_sets, wrong=st.lists(st.integers(0, 3), min_size=8, max_size=8))
+    def update_if(self, rows: list[tuple[Any, ...]], fields: list[str], wrong: list[int]) -> None:
+        partial = self._partial(rows, fields)
+        # Most are right.
+        self.driver.apply("update_if", rows=partial, wrong=[int(off == 3) for off in wrong[: len(partial)]])
+
+    def _partial(self, rows: list[tuple[Any, ...]], fields: list[str]) -> list[dict[str, Any]]:
+        """Return some fields of rows that are there; every fourth time of one row that is gone or never was."""
+        model = self.driver.model
+        others = sorted(model.gone - model.rows.keys()) or [self._key(KEYS)]
+        strange = not model.rows or rows[0][0] % 4 == 0
+        keys = others[:1] if strange else sorted(model.rows)
+        chosen = {keys[row[0] % len(keys)]: dict(zip(FIELDS[1:], row[1:], strict=True)) for row in rows}
+        return [{"id": key, **{name: row[name] for name in fields}} for key, row in chosen.items()]
 
     @rule(first=st.integers(0, KEYS - 1), count=st.integers(10, 40), seed=st.integers(0, 9))
     def insert_many(self, first: int, count: int, seed: int) -> None:

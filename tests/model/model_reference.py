@@ -18,10 +18,12 @@ class Reference:
     """Rows by key, the partitions, and which of them are loaded.
 
     A row is ``{"id", "a", "s", "v", "w", "partition"}``; vectors are lists, ``a``, ``s`` and ``w`` may be None.
+    ``gone`` has the keys of rows that were removed.
     """
 
     metric: str
     rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    gone: set[Key] = field(default_factory=set)
     loaded: dict[str, bool] = field(default_factory=lambda: {DEFAULT: False})
 
     def put(self, partition: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -29,10 +31,25 @@ class Reference:
         for row in rows:
             self.rows[row["id"]] = {**row, "partition": partition}
 
+    def update(self, partition: str, rows: Iterable[dict[str, Any]]) -> bool:
+        """Change some fields of rows, or add rows that have all; False, and nothing done, when one lacks a vector.
+
+        partition  where all of them go; empty: rows stay where they are and new ones go to the default
+        """
+        changed = {}
+        for row in rows:
+            old = self.rows.get(row["id"], {"a": None, "s": None, "w": None, "partition": DEFAULT})
+            changed[row["id"]] = {**old, **row, **({"partition": partition} if partition else {})}
+        if any("v" not in row for row in changed.values()):
+            return False
+        self.rows.update(changed)
+        return True
+
     def remove(self, keys: Iterable[Key]) -> None:
         """Delete rows."""
         for key in keys:
-            self.rows.pop(key, None)
+            if self.rows.pop(key, None):
+                self.gone.add(key)
 
     def keys(self, where: Filter | None, partitions: Sequence[str]) -> list[Key]:
         """Return the keys of the rows that a read sees, ascending."""

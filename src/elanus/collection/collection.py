@@ -1,35 +1,36 @@
-"""A collection: its manifest, its shards, its view. Every change commits a manifest and swaps the view."""
+"""A collection: its manifest, its shards, its view. Every change commits a manifest and swaps the view.
+
+Rows come in by ``Collection.writes``; what is here turns them into files, and files into others.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from elanus.collection.compaction import Merged
 from elanus.collection.maintenance import IndexProgress, Maintenance
 from elanus.collection.probe import RecallProbe, recall_estimate
 from elanus.collection.services import Services
+from elanus.collection.sweep import sweep_replaced, sweep_unnamed
+from elanus.collection.writes import Writes
 from elanus.ingest.flush import FlushOutcome, write_frozen
-from elanus.ingest.prepare import keys_are_fresh
-from elanus.ingest.route import by_shard
-from elanus.ingest.shard import Pending, Shard
-from elanus.model.columns import ColumnBatch
+from elanus.ingest.shard import Shard
 from elanus.model.errors import CollectionNotFound, StorageFailed
 from elanus.model.ids import CollectionId, PartitionId, SegmentId
-from elanus.model.manifest import FileInfo, IndexFile, IndexInfo, Manifest, SegmentInfo
+from elanus.model.manifest import IndexFile, IndexInfo, Manifest, SegmentInfo
 from elanus.model.time import Timestamp, physical_ms
 from elanus.query.cache import PlanCache
+from elanus.query.hybrid import HybridPlan
 from elanus.query.plan import SearchPlan
+from elanus.query.settled import SettledSearches
 from elanus.segment.deletes import Tombstones
 from elanus.segment.files import SegmentFiles
 from elanus.segment.growing import GrowingSegment
@@ -43,11 +44,8 @@ from elanus.storage.wal import ShardId
 
 log = logging.getLogger("elanus.collection")
 
-
 FLUSH_AGAIN_AFTER_S = 10.0
 """How long the background waits before it writes again what could not be written."""
-
-DATA_FOLDERS = ("segments/", "deletes/", "index/")
 
 
 def home(collection_id: CollectionId) -> str:
@@ -60,14 +58,6 @@ class Flushed:
     """The sealed segments after a flush, and the timestamp up to which everything is in files."""
 
     segments: tuple[SegmentId, ...]
-    at: Timestamp
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """How many keys a delete named that were still as they were seen, and its timestamp."""
-
-    count: int
     at: Timestamp
 
 
@@ -89,8 +79,11 @@ class Collection:
         self._closing = self._closed = False
         self._flush_after = 0.0
         self.search_plans: PlanCache[SearchPlan] = PlanCache()
+        self.settled = SettledSearches()
+        self.hybrid_plans: PlanCache[HybridPlan] = PlanCache()
         self._cell = ViewCell(self._view_of(manifest))
         self._shards = tuple(self._shard(number) for number in range(manifest.shards))
+        self.writes = Writes(self._shards, self._cell, services.clock, self._flush_when_full)
         self.maintenance = Maintenance(self)
         self.probe = RecallProbe(str(manifest.id), recall_estimate(services.metrics))
 
@@ -106,7 +99,7 @@ class Collection:
         """Open a collection at its newest manifest and apply what the log holds beyond its checkpoints."""
         manifest = ManifestLog(ScopedStore(services.store, home(collection_id))).latest()
         collection = cls(services, manifest)
-        collection._sweep_unnamed()
+        sweep_unnamed(collection.store, manifest)
         for shard in collection._shards:
             checkpoint = manifest.checkpoints[shard.id.number]
             shard.replay(checkpoint)
@@ -153,66 +146,10 @@ class Collection:
         segments: tuple[GrowingSegment | SealedSegment, ...] = (*view.all_growing(), *view.all_sealed())
         return sum(segment.num_rows for segment in segments if partition in (None, segment.partition))
 
-    # --- writes ---
-
-    def insert(self, partition: PartitionId, batch: ColumnBatch, replaced: pa.Array | None = None) -> Timestamp:
-        """Store a complete batch; returns its timestamp once it is durable and visible."""
-        manifest = self.manifest
-        keys = batch[manifest.schema.primary.id].data
-        with self._shards_locked():
-            # Everything is staged before anything is logged: what can't be read stops all of it.
-            staged = [
-                (shard, shard.stage_insert(partition, part, fresh=keys_are_fresh(manifest)))
-                for shard, part in self._by_shard(keys, batch)
-            ]
-            # The new rows come first in the log: a crash in between leaves both versions, never none.
-            if replaced is not None:
-                staged += [(shard, shard.stage_delete(part)) for shard, part in self._keys_by_shard(replaced)]
-            pending = [(shard, shard.write(write)) for shard, write in staged]
-        return self._settle(pending)
-
-    def delete(self, keys: pa.Array, seen: Sequence[Timestamp] | None = None) -> Deleted:
-        """Delete primary keys; answers once it is durable and visible.
-
-        seen  for each shard the timestamp at which the keys were chosen: those written anew since then stay
-        """
-        with self._shards_locked():
-            chosen = list(self._keys_by_shard(keys))
-            if seen is not None:
-                chosen = [(shard, shard.unchanged(part, seen[shard.id.number])) for shard, part in chosen]
-            staged = [(shard, shard.stage_delete(part), len(part)) for shard, part in chosen if len(part)]
-            pending = [(shard, shard.write(write)) for shard, write, _ in staged]
-        at = self._settle(pending) if pending else self.services.clock.now()
-        return Deleted(sum(count for _, _, count in staged), at)
-
-    def _by_shard(self, keys: pa.Array, batch: ColumnBatch) -> Iterator[tuple[Shard, ColumnBatch]]:
-        for number, rows in by_shard(keys, len(self._shards)):
-            yield self._shards[number], batch if rows is None else batch.take(rows)
-
-    def _keys_by_shard(self, keys: pa.Array) -> Iterator[tuple[Shard, pa.Array]]:
-        for number, rows in by_shard(keys, len(self._shards)):
-            yield self._shards[number], keys if rows is None else keys.take(pa.array(rows))
-
-    def _settle(self, pending: Sequence[tuple[Shard, Pending]]) -> Timestamp:
-        """Wait until every part is on disk, then let readers see all of them."""
-        for shard, write in pending:
-            shard.sync(write.ticket)
-        # A shard's last record is published with those before it: nobody sees an insert without its delete.
-        for shard, at in {shard: write.at for shard, write in pending}.items():
-            shard.publish(at)
-        if self._growing_bytes() >= self.services.settings.segment.seal_bytes:
+    def _flush_when_full(self) -> None:
+        growing = sum(segment.nbytes for segment in self._cell.view.all_growing() if not segment.frozen)
+        if growing >= self.services.settings.segment.seal_bytes:
             self.flush_soon()
-        return max(write.at for _, write in pending)
-
-    @contextmanager
-    def _shards_locked(self) -> Iterator[None]:
-        with ExitStack() as locks:
-            for shard in self._shards:
-                locks.enter_context(shard.lock)
-            yield
-
-    def _growing_bytes(self) -> int:
-        return sum(segment.nbytes for segment in self._cell.view.all_growing() if not segment.frozen)
 
     # --- commits ---
 
@@ -233,11 +170,11 @@ class Collection:
                 self._log.commit(manifest)
             except CommitConflict as error:
                 raise StorageFailed(f"cannot commit to collection {self.id}: {error}") from error
-            with self._shards_locked():
+            with self.writes.locked():
                 before = self._cell.view
                 self._cell.swap(lambda view: self._under(install(view), manifest))
         try:
-            self._sweep(current, manifest, before)
+            sweep_replaced(self.store, self.services.jobs, current, manifest, before)
             self._log.prune()
         except StorageFailed as error:
             # The change is made and stays; what nobody names is removed when the collection is opened next.
@@ -255,27 +192,6 @@ class Collection:
             if segment.info != infos[segment.id]:
                 segment.update(infos[segment.id])
         return replace(view, sealed=sealed)
-
-    def _sweep_unnamed(self) -> None:
-        """Remove the files of flushes, merges and builds that were cut short before their commit."""
-        named = {file.key for file in _files(self.manifest)}
-        found = (item.key for folder in DATA_FOLDERS for item in self.store.list(folder))
-        self.store.delete([key for key in found if key not in named])
-
-    def _sweep(self, old: Manifest, new: Manifest, before: View) -> None:
-        """Remove the files that only the old manifest named; those of a whole segment when its last reader is done."""
-        gone = _files(old) - _files(new)
-        named = {info.id for info in new.segments}
-        for segment in before.all_sealed():
-            if segment.id not in named:
-                own = frozenset(segment.info.files)
-                keys = sorted(file.key for file in own)
-                job = partial(
-                    self.services.jobs.submit, (self.id, "sweep", segment.id), partial(self.store.delete, keys)
-                )
-                weakref.finalize(segment, job).atexit = False
-                gone -= own
-        self.store.delete(sorted(file.key for file in gone))
 
     # --- flush ---
 
@@ -325,7 +241,7 @@ class Collection:
 
     def truncate(self) -> None:
         """Remove every row."""
-        with self._flushing, self._committing, self._shards_locked():
+        with self._flushing, self._committing, self.writes.locked():
             at = self.services.clock.now()
             self._commit(
                 lambda manifest: replace(manifest, segments=(), checkpoints=(at,) * manifest.shards),
@@ -374,9 +290,19 @@ class Collection:
         for segment in self._cell.view.all_growing():
             if segment.lacks_codes:
                 self.services.jobs.submit((self.id, "codes", segment.id), segment.extend_codes)
+            if segment.lacks_links:
+                self.services.jobs.submit((self.id, "links"), self._extend_links, long=True)
             due = physical_ms(segment.first_at) <= oldest_ms
             if due and not segment.frozen and segment.num_rows >= settings.jobs.index_min_rows:
                 self.flush_soon()
+
+    def _extend_links(self) -> None:
+        for segment in self._cell.view.all_growing():
+            if segment.lacks_links:
+                segment.extend_links(partial(self._has_lost, segment))
+
+    def _has_lost(self, segment: GrowingSegment) -> bool:
+        return self.closed or all(other is not segment for other in self._cell.view.all_growing())
 
     def flush_soon(self) -> None:
         """Have the background write what is in memory to files; not again right after that failed."""
@@ -452,7 +378,7 @@ class Collection:
         """Stop background work; nothing is written that isn't in the log."""
         self._closing = True
         # What runs may still commit: it ends in order rather than with an error.
-        for job in ("maintain", "flush", "seal", "probe"):
+        for job in ("maintain", "flush", "seal", "probe", "links"):
             self.services.jobs.forget((self.id, job))
         for segment in self._cell.view.all_growing():
             self.services.jobs.forget((self.id, "codes", segment.id))
@@ -468,7 +394,3 @@ class Collection:
         self.services.wal.drop(self.id)
         with self._flushing:  # a client's flush that still runs writes no more files once this is held
             self.store.delete([item.key for item in self.store.list("")])
-
-
-def _files(manifest: Manifest) -> frozenset[FileInfo]:
-    return frozenset(file for segment in manifest.segments for file in segment.files)

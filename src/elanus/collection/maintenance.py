@@ -20,7 +20,7 @@ from elanus.index.dense.graph import grouped_fields
 from elanus.model.errors import ElanusError
 from elanus.model.ids import IndexId, SegmentId
 from elanus.model.manifest import FileInfo, IndexFile, IndexInfo
-from elanus.model.types import IndexState
+from elanus.model.types import DataType, IndexState
 from elanus.segment.sealed import SealedSegment
 
 if TYPE_CHECKING:
@@ -128,13 +128,14 @@ class Maintenance:
     def _build(self, segment: SealedSegment, index: IndexInfo) -> None:
         begun = time.perf_counter()
         kind = INDEX_KINDS[index.kind]
-        files = self._save(segment, index, self._built(segment, index))
+        built = self._built(segment, index)
+        files = self._save(segment, index, built)
         file = IndexFile(
             index=index.id,
             field=index.field,
             kind=kind.name,
             version=kind.version,
-            rows=segment.num_rows,
+            rows=built.num_rows,
             files=files,
             name=index.name,
             json_path=index.json_path,
@@ -148,16 +149,18 @@ class Maintenance:
     def _built(self, segment: SealedSegment, index: IndexInfo) -> VectorIndex | ScalarIndex:
         kind, field = INDEX_KINDS[index.kind], segment.schema.by_id(index.field)
         if kind.build is not None and index.metric is not None:
-            present = segment.valid(field)
+            in_lists = field.type is DataType.ARRAY_OF_VECTOR
             built = kind.build(
-                segment.base(field),
-                index.metric,
+                segment.elements(field).vectors if in_lists else segment.base(field),
+                index.metric.of_vectors,
                 build_params(index),
-                keep=present,
+                keep=None if in_lists else segment.valid(field),
                 threads=self._threads,
                 stop=lambda: self._is_unwanted(index),
             )
-            return self._with_columns(built, segment, index) if isinstance(built, GroupedIndex) else built
+            if in_lists or not isinstance(built, GroupedIndex):
+                return built  # columns have a value a row, not one an element
+            return self._with_columns(built, segment, index)
         if kind.build_scalar is None:
             raise ElanusError(f"index type {kind.name} builds nothing over {field.type.label}")
         operand = indexed_operand(segment.schema, index.field, index.json_path)

@@ -35,7 +35,7 @@ from elanus.model.types import DataType, Metric
 from elanus.observe.metrics import Gauge, Metrics
 from elanus.query.plan import SearchPlan
 from elanus.query.request import Queries
-from elanus.segment.base import SegmentReader
+from elanus.segment.base import VectorRows
 
 log = logging.getLogger("elanus.collection")
 
@@ -53,7 +53,7 @@ def recall_estimate(metrics: Metrics) -> Gauge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Walk:
+class AnsweredWalk:
     """One query over one segment, as it was answered.
 
     query      [1, width] of the field's dtype or float32
@@ -75,13 +75,14 @@ class Reservoir:
         self._capacity = capacity
         self._draw = draw
         self._lock = threading.Lock()
-        self.clear()
+        self._walks: list[AnsweredWalk] = []
+        self._seen = self._next = 0
+        self._weight = 1.0
 
-    def clear(self) -> list[Walk]:
+    def clear(self) -> list[AnsweredWalk]:
         """Start anew; returns what was kept."""
         with self._lock:
-            kept = getattr(self, "_walks", [])
-            self._walks: list[Walk] = []
+            kept, self._walks = self._walks, []
             self._seen = self._next = 0
             self._weight = 1.0
         return kept
@@ -91,7 +92,7 @@ class Reservoir:
         self._seen += 1
         return self._seen <= self._next
 
-    def take(self, walk: Walk) -> None:
+    def take(self, walk: AnsweredWalk) -> None:
         """Put one into the sample, in the place of a random one once it is full."""
         with self._lock:
             if len(self._walks) < self._capacity:
@@ -110,7 +111,7 @@ class Reservoir:
 class _Watched:
     """One index of one segment: what was asked since the last round, and what the rounds found."""
 
-    def __init__(self, segment: SegmentReader, plan: SearchPlan, reservoir: Reservoir, since: float) -> None:
+    def __init__(self, segment: VectorRows, plan: SearchPlan, reservoir: Reservoir, since: float) -> None:
         self.segment = weakref.ref(segment)
         self.field: Field = plan.field
         self.metric: Metric = plan.metric
@@ -149,7 +150,7 @@ class RecallProbe:
         self,
         plan: SearchPlan,
         queries: Queries,
-        segment: SegmentReader,
+        segment: VectorRows,
         *,
         kept: Bitset | None,
         hits: Hits,
@@ -166,9 +167,9 @@ class RecallProbe:
             return
         one = self._draw.randrange(queries.nq)
         query, distances = queries.matrix[one : one + 1].copy(), hits.distances[one : one + 1].copy()
-        watched.reservoir.take(Walk(query, queries.type, kept, distances, promise))
+        watched.reservoir.take(AnsweredWalk(query, queries.type, kept, distances, promise))
 
-    def _watch(self, plan: SearchPlan, segment: SegmentReader) -> _Watched:
+    def _watch(self, plan: SearchPlan, segment: VectorRows) -> _Watched:
         watched = _Watched(segment, plan, Reservoir(self._a_round, self._draw), self._clock())
         return self._watched.setdefault((segment.id, plan.index.id), watched)
 
@@ -192,7 +193,9 @@ class RecallProbe:
                 self._check(segment, watched, watched.reservoir.clear(), stop)
         self._export()
 
-    def _check(self, segment: SegmentReader, watched: _Watched, walks: list[Walk], stop: Callable[[], bool]) -> None:
+    def _check(
+        self, segment: VectorRows, watched: _Watched, walks: list[AnsweredWalk], stop: Callable[[], bool]
+    ) -> None:
         for together in _scanned_together(walks):
             if stop():
                 return
@@ -201,7 +204,7 @@ class RecallProbe:
         if walks:
             self._judge(segment, watched, walks[-1].promise)
 
-    def _judge(self, segment: SegmentReader, watched: _Watched, promise: Promise) -> None:
+    def _judge(self, segment: VectorRows, watched: _Watched, promise: Promise) -> None:
         """Widen the walks where recall is below its target by more than the slack and by more than chance."""
         shares, targets = (np.array(column) for column in zip(*watched.found, strict=True))
         estimate, target = float(shares.mean()), float(targets.mean())
@@ -237,15 +240,15 @@ class RecallProbe:
         self._watched.clear()
 
 
-def _scanned_together(walks: Sequence[Walk]) -> list[list[Walk]]:
+def _scanned_together(walks: Sequence[AnsweredWalk]) -> list[list[AnsweredWalk]]:
     """Return the walks in groups of the same rows, number of results and type, which one scan answers."""
-    groups: dict[tuple[int, int, DataType], list[Walk]] = {}
+    groups: dict[tuple[int, int, DataType], list[AnsweredWalk]] = {}
     for walk in walks:
         groups.setdefault((id(walk.kept), walk.distances.shape[1], walk.type), []).append(walk)
     return list(groups.values())
 
 
-def _recalls(segment: SegmentReader, watched: _Watched, walks: Sequence[Walk]) -> list[float]:
+def _recalls(segment: VectorRows, watched: _Watched, walks: Sequence[AnsweredWalk]) -> list[float]:
     """Return what share of its nearest rows each walk found."""
     first = walks[0]
     queries = Vectors.of(np.concatenate([walk.query for walk in walks]), first.type)

@@ -27,6 +27,7 @@ except ImportError as missing:
     ) from missing
 
 from elanus.embedded.attach import attached
+from elanus.embedded.conditions import with_condition
 from elanus.embedded.places import local_folder, socket_path
 
 log = logging.getLogger("elanus.embedded")
@@ -74,6 +75,10 @@ class MilvusClient(pymilvus.MilvusClient):
         handler._on_rpc_error = _Recovery(folder, handler)
         _RELEASES.when_forgotten(self, self._manager, handler)
 
+    def upsert(self, *args: Any, **kwargs: Any) -> Any:
+        """Upsert as pymilvus does; ``if_match`` takes the versions that the stored rows must have."""
+        return super().upsert(*args, **with_condition(kwargs))
+
 
 class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
     """``pymilvus.AsyncMilvusClient``, with paths as ``MilvusClient`` takes them; the first call opens the folder."""
@@ -112,6 +117,10 @@ class AsyncMilvusClient(pymilvus.AsyncMilvusClient):
                 await super()._connect()
             handler: Any = self._handler
             handler._on_rpc_error = _AsyncRecovery(folder, handler)
+
+    async def upsert(self, *args: Any, **kwargs: Any) -> Any:
+        """Upsert as pymilvus does; ``if_match`` takes the versions that the stored rows must have."""
+        return await super().upsert(*args, **with_condition(kwargs))
 
 
 class _Recovery:

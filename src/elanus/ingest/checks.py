@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,7 @@ from elanus.model import limits
 from elanus.model.columns import Column, fixed_values, varlen_buffers
 from elanus.model.errors import InvalidParameter
 from elanus.model.types import DataType
-
-SPARSE_PAIR = np.dtype([("index", "<u4"), ("value", "<f4")])
+from elanus.model.vectors import check_dense, check_finite, check_sparse
 
 
 def check_values(column: Column) -> None:
@@ -31,32 +29,16 @@ def _first(mask: NDArray[np.bool_]) -> int:
     return int(mask.argmax()) if mask.any() else -1
 
 
-def _check_finite(values: NDArray[Any]) -> None:
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    bad = values[~finite].reshape(-1)[0]
-    name = "NaN" if np.isnan(bad) else "+Inf" if bad > 0 else "-Inf"
-    raise InvalidParameter(f"value '{name}' is not a number or infinity")
-
-
 def _check_float(column: Column) -> None:
-    _check_finite(fixed_values(column.data))
+    check_finite(fixed_values(column.data))
 
 
-def _check_float_vector(column: Column) -> None:
-    matrix = column.matrix()
-    # A sum is finite unless a value isn't (or the sum overflows): one cheap pass for the usual case.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if not np.isfinite(matrix.sum(dtype=np.float64)):
-            _check_finite(matrix)
+def _check_dense(column: Column) -> None:
+    check_dense(column.field.type, column.matrix())
 
 
-def _check_bfloat16_vector(column: Column) -> None:
-    bits = column.matrix()
-    special = (bits & 0x7F80) == 0x7F80
-    if special.any():
-        _check_finite((bits[special].astype(np.uint32) << 16).view(np.float32))
+def _check_sparse(column: Column) -> None:
+    check_sparse(column.data)
 
 
 def _check_varchar(column: Column) -> None:
@@ -136,38 +118,11 @@ def _check_array(column: Column) -> None:
                 f"length: {widths[at]}, max length: {field.max_length}"
             )
     elif field.element_type.is_floating:
-        _check_finite(fixed_values(elements))
+        check_finite(fixed_values(elements))
 
 
 def _check_vector_lists(column: Column) -> None:
     check_values(Column(column.field.element, _check_capacity(column)))
-
-
-def _check_sparse(column: Column) -> None:
-    offsets, data = varlen_buffers(column.data)
-    lengths = np.diff(offsets)
-    row = _first(lengths % SPARSE_PAIR.itemsize != 0)
-    if row >= 0:
-        raise InvalidParameter(f"invalid data length in sparse float vector: {lengths[row]} bytes, row: {row}")
-    pairs = np.frombuffer(data[offsets[0] : offsets[-1]], dtype=SPARSE_PAIR)
-    starts = (offsets - offsets[0]) // SPARSE_PAIR.itemsize
-    _check_sparse_pairs(pairs, starts)
-
-
-def _check_sparse_pairs(pairs: NDArray[Any], starts: NDArray[np.int64]) -> None:
-    values, indices = pairs["value"], pairs["index"]
-    _check_finite(values)
-    at = _first(values < 0)
-    if at >= 0:
-        raise InvalidParameter(f"negative value in sparse float vector: {values[at]} at index {indices[at]}")
-    at = _first(indices > limits.SPARSE_INDEX_MAX)
-    if at >= 0:
-        raise InvalidParameter(f"invalid index in sparse float vector: {indices[at]} must be less than 2^32-1")
-    ascending = indices[1:] > indices[:-1]
-    row_starts = starts[(starts > 0) & (starts < len(pairs))]
-    ascending[row_starts - 1] = True
-    if not ascending.all():
-        raise InvalidParameter("unsorted or same indices in sparse float vector")
 
 
 CHECKS: Mapping[DataType, Callable[[Column], None]] = {
@@ -179,8 +134,8 @@ CHECKS: Mapping[DataType, Callable[[Column], None]] = {
     DataType.TIMESTAMPTZ: _check_instants,
     DataType.GEOMETRY: _check_geometry,
     DataType.ARRAY_OF_VECTOR: _check_vector_lists,
-    DataType.FLOAT_VECTOR: _check_float_vector,
-    DataType.FLOAT16_VECTOR: _check_float_vector,
-    DataType.BFLOAT16_VECTOR: _check_bfloat16_vector,
+    DataType.FLOAT_VECTOR: _check_dense,
+    DataType.FLOAT16_VECTOR: _check_dense,
+    DataType.BFLOAT16_VECTOR: _check_dense,
     DataType.SPARSE_FLOAT_VECTOR: _check_sparse,
 }

@@ -22,7 +22,7 @@ from elanus.segment.writer import Rows, SegmentWriter
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenSegment:
     """A growing segment and the files that hold its rows now; ``order[new row]`` is the row it was."""
 
     growing: GrowingSegment
@@ -39,7 +39,7 @@ class FlushOutcome:
 
     shard: int
     frozen: Frozen
-    written: tuple[Written, ...]
+    written: tuple[WrittenSegment, ...]
     deletes: tuple[SegmentInfo, ...]
 
     def apply(self, manifest: Manifest) -> Manifest:
@@ -81,7 +81,7 @@ def write_frozen(
 
 def _write_all(
     frozen: Frozen, shard: int, writer: SegmentWriter, new_id: Callable[[], SegmentId]
-) -> tuple[Written, ...]:
+) -> tuple[WrittenSegment, ...]:
     filled = [(new_id(), segment) for segment in frozen.segments if segment.num_rows]
     try:
         return tuple(_write(segment, shard, frozen.at, writer, segment_id) for segment_id, segment in filled)
@@ -92,7 +92,7 @@ def _write_all(
 
 def _write(
     segment: GrowingSegment, shard: int, through: Timestamp, writer: SegmentWriter, segment_id: SegmentId
-) -> Written:
+) -> WrittenSegment:
     num_rows = segment.num_rows
     columns: dict[int, Column] = {
         field.id: Column(field, segment.column_data(field.id, num_rows)) for field in segment.schema
@@ -100,7 +100,7 @@ def _write(
     rows = Rows(ColumnBatch(columns, num_rows), segment.written_at(num_rows))
     info, order = writer.write(segment_id, segment.partition, shard, segment.schema, rows)
     dead, at = segment.tombstones.dead_rows(through)
-    return Written(segment, _with_deletes(info, _remapped(dead, order), at, writer), order)
+    return WrittenSegment(segment, _with_deletes(info, _remapped(dead, order), at, writer), order)
 
 
 def _remapped(dead: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:

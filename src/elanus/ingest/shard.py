@@ -137,9 +137,25 @@ class Shard:
         """Return those of the keys whose newest row was written at ``since`` or before, or that have none."""
         with self.lock:
             changed = np.zeros(len(keys), dtype=np.bool_)
-            for segment, rows in self._rows(keys, since):
+            for segment, rows in self.rows(keys, since):
                 changed |= (rows >= 0) & (segment.written_at(segment.num_rows)[rows] > np.uint64(since))
             return keys.filter(pa.array(~changed)) if changed.any() else keys
+
+    def rows(
+        self, keys: pa.Array, since: Timestamp = NEVER
+    ) -> Iterator[tuple[GrowingSegment | SealedSegment, NDArray[np.int64]]]:
+        """Yield the segments that may have some of the keys, with the row of each key, -1 where there is none.
+
+        Valid while the lock is held; a row may be dead.
+
+        since  only segments with rows written later
+        """
+        view, lookup = self._cell.view, Lookup(keys)
+        segments: list[GrowingSegment | SealedSegment] = [*view.growing[self.id.number], *view.sealed[self.id.number]]
+        for segment in segments:
+            rows = lookup.rows_in(segment) if segment.last_at > since else None
+            if rows is not None:
+                yield segment, rows
 
     def close(self) -> None:
         """Take no more writes: a record logged after this would belong to a collection that nobody has."""
@@ -169,22 +185,8 @@ class Shard:
 
     def _find(self, keys: pa.Array) -> list[Dead]:
         """Return where the keys' rows are now."""
-        found = [(segment, rows[rows >= 0]) for segment, rows in self._rows(keys)]
+        found = [(segment, rows[rows >= 0]) for segment, rows in self.rows(keys)]
         return [Dead(segment.tombstones, rows) for segment, rows in found if len(rows)]
-
-    def _rows(
-        self, keys: pa.Array, since: Timestamp = NEVER
-    ) -> Iterator[tuple[GrowingSegment | SealedSegment, NDArray[np.int64]]]:
-        """Yield the segments that may have some of the keys, with the row of each key, -1 where there is none.
-
-        since  only segments with rows written later
-        """
-        view, lookup = self._cell.view, Lookup(keys)
-        segments: list[GrowingSegment | SealedSegment] = [*view.growing[self.id.number], *view.sealed[self.id.number]]
-        for segment in segments:
-            rows = lookup.rows_in(segment) if segment.last_at > since else None
-            if rows is not None:
-                yield segment, rows
 
     def _apply(self, dead: Iterable[Dead], parts: Iterable[tuple[GrowingSegment, ColumnBatch]], at: Timestamp) -> None:
         for tombstones, rows in dead:

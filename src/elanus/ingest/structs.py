@@ -12,10 +12,13 @@ from elanus.model.errors import InvalidParameter
 from elanus.model.schema import Schema, StructField
 
 
-def check_structs(schema: Schema, columns: Mapping[int, Column]) -> None:
+def check_struct_columns(schema: Schema, columns: Mapping[int, Column]) -> None:
     """Raise InvalidParameter where the sub-columns of a struct array differ in null rows or numbers of elements."""
     for struct in schema.structs:
-        first, *others = (columns[field.id] for field in schema.sub_fields(struct))
+        sub_fields = schema.sub_fields(struct)
+        if sub_fields[0].id not in columns:
+            continue  # an update leaves it as it is
+        first, *others = (columns[field.id] for field in sub_fields)
         for other in others:
             _check_nulls(struct, first, other)
             _check_counts(struct, first, other)

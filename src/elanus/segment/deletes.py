@@ -58,6 +58,14 @@ class Tombstones:
         rows = np.flatnonzero((times != 0) & (times <= np.uint64(through)))
         return rows.astype(np.int64, copy=False), times[rows]
 
+    def living(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of some rows live, bool [rows]; cost by them, not by the segment."""
+        times = self._times
+        known = rows < len(times)
+        living = np.ones(len(rows), dtype=np.bool_)
+        living[known] = times[rows[known]] == 0
+        return living
+
     def times(self, num_rows: int) -> NDArray[np.uint64]:
         """Return when each of the first rows died, uint64 [num_rows], 0 for the living; a copy."""
         times = np.zeros(num_rows, dtype=np.uint64)

@@ -85,7 +85,8 @@ class SegmentFiles:
         kind, folder = self._verify_index(file)
         if kind.load is None or index.metric is None:
             raise DataCorrupted(f"{folder} is no index over vectors")
-        return _covering(kind.load(folder, field.type, index.metric, mapped=is_mapped(index)), folder, file)
+        metric = index.metric.of_vectors
+        return _covering(kind.load(folder, field.vector_type, metric, mapped=is_mapped(index)), folder, file)
 
     def open_scalar_index(self, file: IndexFile, operand: Operand) -> ScalarIndex:
         """Return a built index over an operand, loaded by the kind that built it."""

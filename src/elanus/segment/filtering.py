@@ -12,6 +12,9 @@ from elanus.model.bitset import Bitset, intersect
 from elanus.model.time import NEVER, Timestamp
 from elanus.segment.base import SegmentReader
 
+Pinned = tuple[SegmentReader, Bitset | None]
+"""A segment, and the rows of it that a read goes over, None for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -23,7 +23,9 @@ from elanus.model.ids import FieldId, IndexId, PartitionId, SegmentId
 from elanus.model.manifest import IndexFile, IndexInfo, SegmentInfo
 from elanus.model.schema import Field, Schema
 from elanus.model.time import Timestamp
+from elanus.model.types import DataType
 from elanus.segment.deletes import Tombstones
+from elanus.segment.elements import Elements
 from elanus.segment.files import SegmentFiles
 from elanus.segment.json_columns import JsonCache, SealedJson
 from elanus.segment.keys import find_sorted
@@ -65,6 +67,7 @@ class SealedSegment:
         self._boxes: dict[int, Boxes] = {}
         self._matrices: dict[int, NDArray[Any]] = {}
         self._bases: dict[int, Vectors] = {}
+        self._elements: dict[int, Elements] = {}
         self._indexes: dict[IndexId, VectorIndex | None] = {}
         self._scalar_files: Mapping[Operand, Sequence[IndexFile]] | None = None
         self._scalar_indexes: dict[IndexFile, TitledIndex | None] = {}
@@ -212,6 +215,13 @@ class SealedSegment:
             base = self._bases[field.id] = Vectors.of(self.vectors(field), field.type)
         return base
 
+    def elements(self, field: Field) -> Elements:
+        """Return the vectors of a struct array's sub-field, those of all rows end to end; kept for the next search."""
+        found = self._elements.get(field.id)
+        if found is None:
+            found = self._elements[field.id] = Elements.of(self.column(field.id))
+        return found
+
     def valid(self, field: Field) -> Bitset | None:
         """Return the rows where the field is not null, None when all are."""
         if not field.nullable:
@@ -302,13 +312,16 @@ class SealedSegment:
         for index in indexes:
             if index.metric is not None:
                 self.index(index)
+                field = self.schema.by_id(index.field)
+                if field.type is DataType.ARRAY_OF_VECTOR:
+                    self.elements(field)
         for operand in self._files_over():
             self.indexes(operand)
 
     def cool(self) -> None:
         """Let go of everything that can be read again; readers in flight keep what they hold."""
         with self._opening:
-            self._boxes = {}
+            self._boxes, self._elements = {}, {}
             self._columns, self._matrices, self._bases, self._valid, self._indexes = {}, {}, {}, {}, {}
             self._scalar_indexes, self._indexes_over = {}, {}
             self._json.cool()

@@ -1,4 +1,5 @@
 import threading
+import weakref
 
 import pytest
 
@@ -71,3 +72,16 @@ def test_a_failed_job_leaves_its_thread_to_the_next(jobs):
     done = threading.Event()
     jobs.submit("good", done.set)
     assert done.wait(30)
+
+
+def test_a_thread_that_waits_keeps_nothing_of_its_last_job(jobs):
+    class Rows:
+        def write(self) -> None:
+            """Do what a job does with what it holds."""
+
+    rows = Rows()
+    gone = weakref.ref(rows)
+    jobs.submit("write", rows.write)
+    del rows
+    jobs.wait_idle()
+    assert gone() is None

@@ -10,7 +10,7 @@ import pytest
 
 from elanus._native.graph import Graph
 from elanus._native.kernels import Vectors
-from elanus.collection.probe import RecallProbe, Reservoir, Walk, recall_estimate
+from elanus.collection.probe import AnsweredWalk, RecallProbe, Reservoir, recall_estimate
 from elanus.index.base import SearchParams
 from elanus.index.dense.adjustment import Adjustment, Promise
 from elanus.model.bitset import Bitset
@@ -57,6 +57,7 @@ def column():
 def plan(k=K):
     index = IndexInfo(id=IndexId(7), name="embedding", field=FIELD.id, kind="HNSW", metric=Metric.L2)
     return SearchPlan(
+        primary=FIELD,
         field=FIELD,
         index=index,
         metric=Metric.L2,
@@ -231,7 +232,7 @@ def test_a_closed_collection_has_no_series():
 
 
 def walk(number):
-    return Walk(number, DataType.FLOAT_VECTOR, None, Hits.none(1, 1).distances, Promise(0.96, Adjustment()))
+    return AnsweredWalk(number, DataType.FLOAT_VECTOR, None, Hits.none(1, 1).distances, Promise(0.96, Adjustment()))
 
 
 def test_a_reservoir_holds_each_of_what_passes_by_with_equal_chance():

@@ -13,10 +13,11 @@ from elanus.engine import data
 from elanus.engine.schemas import GetSchema, GetTimezone
 from elanus.model.columns import Column
 from elanus.model.errors import InvalidParameter
-from elanus.model.schema import DYNAMIC_FIELD, Field, Schema
+from elanus.model.schema import DYNAMIC_FIELD, VERSION, Field, Schema
 from elanus.model.types import DataType
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc.codecs import decode_column
+from elanus.server.grpc.field_ops import parse_ops
 from elanus.server.grpc.instants import parse_instants
 from elanus.server.grpc.outputs import encode_keys
 from elanus.server.grpc.pairs import unavailable
@@ -32,48 +33,50 @@ RESULT_SUCC_INDEX = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SentRows:
     """An insert or upsert: the request without its columns, and what was sent as those."""
 
     request: Any
     sent: Sequence[SentField]
 
 
-def _parse_insert(body: bytes) -> Rows:
+def _parse_insert(body: bytes) -> SentRows:
     return _parse(pb.InsertRequest, body)
 
 
-def _parse_upsert(body: bytes) -> Rows:
+def _parse_upsert(body: bytes) -> SentRows:
     return _parse(pb.UpsertRequest, body)
 
 
-def _parse(message: pb.Message, body: bytes) -> Rows:
+def _parse(message: pb.Message, body: bytes) -> SentRows:
     rest, spans = split_message(body, FIELDS_DATA)
-    return Rows(message.FromString(rest), [sent_field(body, start, end) for start, end in spans])
+    return SentRows(message.FromString(rest), [sent_field(body, start, end) for start, end in spans])
 
 
-def _mark_failed(rows: Rows, reply: Any) -> None:
+def _mark_failed(rows: SentRows, reply: Any) -> None:
     reply.err_index.extend(range(min(rows.request.num_rows, NAMED_FAILURES)))
 
 
 @rpc("Insert", pb.InsertRequest, pb.MutationResult, parse=_parse_insert, failed=_mark_failed)
-def insert(rows: Rows, call: Call) -> bytes:
+def insert(rows: SentRows, call: Call) -> bytes:
     """Add rows."""
     written = call.run(data.Insert(**_arguments(rows, call)))
     return _written(written, insert_cnt=written.count)
 
 
 @rpc("Upsert", pb.UpsertRequest, pb.MutationResult, parse=_parse_upsert, failed=_mark_failed)
-def upsert(rows: Rows, call: Call) -> bytes:
-    """Insert or replace rows by primary key."""
-    if rows.request.partial_update or any(entry.op for entry in rows.request.field_ops):
-        raise unavailable("upsert with partial_update or field_ops")
-    written = call.run(data.Upsert(**_arguments(rows, call)))
+def upsert(rows: SentRows, call: Call) -> bytes:
+    """Insert or replace rows by primary key, or change some of their fields; on condition if asked to."""
+    ops, versions = parse_ops(rows.request.field_ops)
+    arguments = _arguments(rows, call)
+    if versions is not None:
+        arguments["columns"] = [*arguments["columns"], versions]
+    written = call.run(data.Upsert(**arguments, partial=rows.request.partial_update, ops=ops))
     count = written.count
     return _written(written, insert_cnt=count, delete_cnt=count, upsert_cnt=count)
 
 
-def _arguments(rows: Rows, call: Call) -> dict[str, Any]:
+def _arguments(rows: SentRows, call: Call) -> dict[str, Any]:
     request = rows.request
     if request.namespace:
         raise unavailable("namespace")
@@ -91,7 +94,7 @@ def _arguments(rows: Rows, call: Call) -> dict[str, Any]:
     }
 
 
-def _columns(rows: Rows, schema: Schema) -> list[Column]:
+def _columns(rows: SentRows, schema: Schema) -> list[Column]:
     columns: dict[str, Column] = {}
     for sent in rows.sent:
         for column in _decoded(sent, schema):
@@ -121,9 +124,15 @@ def _field(schema: Schema, name: str, *, is_dynamic: bool) -> Field:
         if schema.dynamic is None:
             raise InvalidParameter(f"without dynamic schema enabled, the field name cannot be set to {DYNAMIC_FIELD}")
         return schema.dynamic
+    if name == VERSION.name:
+        return VERSION
     field = schema.find(name)
-    if field is None or field.struct:
+    if field is None:
         raise InvalidParameter(f"fieldName {name} not exist in collection schema")
+    if field.struct:
+        raise InvalidParameter(
+            f"fieldName {name} not exist in collection schema, a sub-field is written with its whole struct field"
+        )
     return field
 
 
