@@ -360,12 +360,12 @@ def query(report: Report, rows: int, _folder: Path | None) -> None:
     """Measure a filtered query of ten rows over stock pymilvus."""
     from pymilvus import DataType as Wire
     from pymilvus import MilvusClient
-    from server import Server, elanus_command, serving
+    from serving.process import elanus_command, running
 
     os.sched_setaffinity(0, {CLIENT_CPU})
     rng = np.random.default_rng(7)
-    with tempfile.TemporaryDirectory() as folder, serving(lambda: Server(elanus_command, Path(folder))) as running:
-        client = MilvusClient(running.uri)
+    with tempfile.TemporaryDirectory() as folder, running(elanus_command, Path(folder)) as server:
+        client = MilvusClient(server.uri)
         schema = client.create_schema()
         schema.add_field("id", Wire.INT64, is_primary=True)
         schema.add_field("n", Wire.INT64)
@@ -385,11 +385,11 @@ def query(report: Report, rows: int, _folder: Path | None) -> None:
                 index = client.prepare_index_params()
                 index.add_index("n", index_type="STL_SORT")
                 client.create_index("t", index)
-            _query(report, client, running, rows, name)
+            _query(report, client, server, rows, name)
     os.sched_setaffinity(0, {SERVER_CPU})
 
 
-def _query(report: Report, client: Any, running: Any, rows: int, name: str) -> None:
+def _query(report: Report, client: Any, server: Any, rows: int, name: str) -> None:
     def ask(number: int) -> float:
         begun = time.perf_counter()
         found = client.query("t", f"{number} <= n < {number + 10}", output_fields=["id", "n"])
@@ -398,9 +398,9 @@ def _query(report: Report, client: Any, running: Any, rows: int, name: str) -> N
 
     for number in range(50):
         ask(number)
-    before = running.cpu_s()
+    before = server.cpu_s()
     times = [ask(7 * number % (rows - 10)) for number in range(1_000)]
-    cpu = (running.cpu_s() - before) / len(times)
+    cpu = (server.cpu_s() - before) / len(times)
     what = f"10 of {rows:,} rows over pymilvus, {name}, p50"
     report.add(what, "server CPU <= 1 ms with index", statistics.median(times), server_cpu=cpu)
 
