@@ -42,6 +42,10 @@ class LocalServer:
     def connect(self, **options: object) -> MilvusClient:
         return MilvusClient(self.uri, **options)
 
+    def settle(self) -> None:
+        """Write what is in memory to files and wait for merges and index builds."""
+        self._server.settle()
+
     def restart(self) -> None:
         """Close the server in order and open it again."""
         self._server.close()

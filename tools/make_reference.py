@@ -118,13 +118,14 @@ def type_name(hint: Any) -> str:
     if isinstance(hint, types.UnionType):
         return " or ".join(type_name(part) for part in hint.__args__ if part is not type(None))
     names = {"Path": "path", "str": "text", "int": "integer", "float": "number", "bool": "true or false"}
+    names["dict"] = "mapping"
     return names[hint.__name__]
 
 
 def default(field: Field[Any]) -> str:
     """Return the default as it is written in the file, sizes in their unit too."""
     value = field.default
-    if value is None or value is MISSING:
+    if value is None or value is MISSING or value == "":
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

@@ -15,7 +15,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 import msgspec
 
@@ -27,6 +27,9 @@ PREFIX = "ELANUS_"
 FILE_VARIABLE = "ELANUS_CONFIG"
 
 MILVUS_NAMES = {
+    "credential": "functions.credentials",
+    "function.model.requestTimeout": "functions.timeout_s",
+    "function.rerank.model.providers": "functions.rerankers",
     "localStorage.path": "data",
     "log.format": "log.form",
     "proxy.grpc.serverMaxRecvSize": "server.message_bytes",
@@ -88,6 +91,8 @@ def _leaves(section: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 _KEYS = keys()
+_MAPPINGS = frozenset(key for key, hint in _KEYS.items() if get_origin(hint) is dict)
+"""Keys whose value is a mapping of its own, written as JSON in the environment."""
 _VARIABLES = {PREFIX + key.upper().replace(".", "_"): key for key in _KEYS}
 
 
@@ -113,10 +118,18 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and MILVUS_NAMES.get(path, path) not in _MAPPINGS:
+            yield from _flat(value, f"{path}.")
         else:
-            yield f"{prefix}{name}", value
+            yield path, _without_gaps(value)
+
+
+def _without_gaps(value: Any) -> Any:
+    """Return a mapping without the keys, on any level, that are followed by nothing, as milvus.yaml has them."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_gaps(inner) for name, inner in value.items() if inner is not None}
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -126,7 +139,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             key = _VARIABLES.get(name)
             if key is None:
                 raise SettingsError(f"unknown setting {name} in the environment{_meant(name, _VARIABLES)}")
-            found[key] = _checked(key, text, "the environment", shown=name)
+            found[key] = _checked(key, _json(text) if key in _MAPPINGS else text, "the environment", shown=name)
     return found
 
 
@@ -139,6 +152,14 @@ def _checked(key: str, value: Any, source: str, *, shown: str = "") -> Any:
         return msgspec.convert(value, _KEYS[key], strict=False, dec_hook=_path)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"setting {shown or key} in {source}: {value!r} does not fit: {error}") from error
+
+
+def _json(text: str) -> Any:
+    """Return what a text says as JSON, or the text, which then fits nowhere."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 def _path(wanted: type[Any], value: Any) -> Any:

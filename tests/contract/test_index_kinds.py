@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scalar_data import PARAMS
 
+from elanus._native.core import CallLimit
 from elanus._native.kernels import Vectors
 from elanus.index import INDEX_KINDS, BuildStopped, IndexKind, VectorIndex, parse_search
 from elanus.index.sections import read_sections, write_sections
@@ -347,7 +348,14 @@ def test_a_build_that_nobody_wants_any_more_stops(case: Case) -> None:
 
 
 def test_a_search_past_the_deadline_of_its_call_ends(case: Case) -> None:
-    with deadline.limited(0.0, lambda: False), pytest.raises(deadline.Expired):
+    with deadline.limited(CallLimit(0.0)), pytest.raises(deadline.Expired):
+        search(case)
+
+
+def test_a_search_of_a_cancelled_call_ends(case: Case) -> None:
+    limit = CallLimit()
+    limit.cancel()
+    with deadline.limited(limit), pytest.raises(deadline.Cancelled):
         search(case)
 
 

@@ -272,6 +272,7 @@ class Stage:
         self.client.create_collection(name, schema=schema, index_params=params)
 
     def _once(self, key: str, make: Callable[[str], None]) -> str:
+        """Return the name of a collection that ``make`` makes on first use."""
         if key not in self.made:
             name = self.fresh()
             make(name)

@@ -19,10 +19,10 @@ from elanus.model.columns import Column, ColumnBatch, vector_array
 from elanus.model.ids import FieldId, PartitionId, SegmentId
 from elanus.model.schema import Field, Schema
 from elanus.model.settings import SegmentSettings, Settings
-from elanus.model.time import Timestamp, compose
+from elanus.model.time import NEVER, Timestamp, compose
 from elanus.model.types import DataType
 from elanus.query.plan import Where
-from elanus.query.readers import readers
+from elanus.query.snapshot import Snapshot
 from elanus.segment.growing import GrowingSegment
 from elanus.storage.folder_lock import FolderLock
 from elanus.storage.lease import ClockFile
@@ -87,7 +87,7 @@ def test_pinned_view_stays_readable_after_a_merge_and_its_files_go_with_it(insta
     collection.flush()
     settle(instance, collection)
     assert len(collection.manifest.segments) == 1
-    held = list(readers(view, at, Where()))
+    held = list(Snapshot(view, at, NEVER, 0).readers(Where()))
     assert sorted(key for segment, _ in held for key in segment.column(100).data.to_pylist()) == list(range(20))
     assert all(np.asarray(segment.vectors(view.manifest.schema["v"])).shape == (10, DIM) for segment, _ in held)
     swept = [(collection.id, "sweep", info.id) for info in view.manifest.segments]

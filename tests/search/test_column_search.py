@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from elanus.model.settings import JobSettings
 from elanus.query import retrieve
-from elanus.query.execute import SegmentWork, search_segments
+from elanus.query.execute import SearchRun, search_segments
+from elanus.query.explain.trace import Trace
 from serving import LocalServer, settings_for
 
 SEALED, GROWING, DIM, K = 9_000, 600, 16, 10
@@ -134,31 +136,37 @@ def client(stage: Stage) -> Iterator[MilvusClient]:
 
 
 @pytest.fixture
-def traced(monkeypatch: pytest.MonkeyPatch) -> list[SegmentWork]:
-    """What searches did in each segment, as they come."""
-    trace: list[SegmentWork] = []
-    monkeypatch.setattr(
-        retrieve,
-        "search_segments",
-        lambda plan, queries, pinned, _trace, probe: search_segments(plan, queries, pinned, trace, probe),
-    )
-    return trace
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[Trace]:
+    """What searches did, as they come."""
+    traces: list[Trace] = []
+
+    def search(run: SearchRun, pinned: Any) -> Any:
+        traces.append(Trace())
+        return search_segments(replace(run, trace=traces[-1]), pinned)
+
+    monkeypatch.setattr(retrieve, "search_segments", search)
+    return traces
+
+
+def strategies(traces: list[Trace]) -> set[str]:
+    """Return how rows were found, in any segment."""
+    return {one.work.strategy for trace in traces for one in trace.segments.values() if one.work is not None}
 
 
 @pytest.mark.parametrize("hints", ["column", ""])
 @pytest.mark.parametrize("text", FILTERS)
 def test_filters_on_values_find_what_a_scan_does(
-    stage: Stage, client: MilvusClient, traced: list[SegmentWork], text: str, hints: str
+    stage: Stage, client: MilvusClient, traced: list[Trace], text: str, hints: str
 ) -> None:
     assert stage.recall(client, text, FILTERS[text], hints=hints) >= 0.95
     if hints:
-        assert "column" in {done.work.strategy for done in traced}
+        assert "column" in strategies(traced)
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_other_filters_go_their_way(stage: Stage, client: MilvusClient, traced: list[SegmentWork], text: str) -> None:
+def test_other_filters_go_their_way(stage: Stage, client: MilvusClient, traced: list[Trace], text: str) -> None:
     assert stage.recall(client, text, OTHERS[text], hints="column") >= 0.95
-    assert "column" not in {done.work.strategy for done in traced}
+    assert "column" not in strategies(traced)
 
 
 def test_describe_names_the_fields(client: MilvusClient, stage: Stage) -> None:
@@ -184,7 +192,7 @@ def test_fields_that_can_not_have_graphs_are_refused(client: MilvusClient, stage
     client.drop_collection("refused")
 
 
-def test_graphs_are_there_after_a_restart_and_anew_after_damage(stage: Stage, traced: list[SegmentWork]) -> None:
+def test_graphs_are_there_after_a_restart_and_anew_after_damage(stage: Stage, traced: list[Trace]) -> None:
     text = 'animal in ["ant", "cat"]'
 
     def ask() -> set[str]:
@@ -193,7 +201,7 @@ def test_graphs_are_there_after_a_restart_and_anew_after_damage(stage: Stage, tr
             wait_for_index(client, NAME)
             passes = lambda row: row["animal"] in ("ant", "cat")  # noqa: E731
             assert stage.recall(client, text, passes, hints="column") >= 0.95
-        return {done.work.strategy for done in traced}
+        return strategies(traced)
 
     stage.server.restart()
     assert "column" in ask()
@@ -213,7 +221,7 @@ def test_graphs_are_there_after_a_restart_and_anew_after_damage(stage: Stage, tr
 
 @pytest.mark.parametrize("isolated", [True, False])
 def test_isolated_partition_keys_have_graphs_by_themselves(
-    client: MilvusClient, stage: Stage, traced: list[SegmentWork], isolated: bool
+    client: MilvusClient, stage: Stage, traced: list[Trace], isolated: bool
 ) -> None:
     schema = client.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)
@@ -236,5 +244,5 @@ def test_isolated_partition_keys_have_graphs_by_themselves(
     own = np.arange(1, len(vectors), 3)
     true = own[np.argsort(((vectors[own] - vectors[1]) ** 2).sum(axis=1))[:K]]
     assert len({hit["id"] for hit in hits} & set(true.tolist())) >= 9
-    assert ("column" in {done.work.strategy for done in traced}) == isolated
+    assert ("column" in strategies(traced)) == isolated
     client.drop_collection(SHOPS)

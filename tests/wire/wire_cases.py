@@ -12,6 +12,7 @@ from pymilvus import CollectionSchema, FieldSchema, StructFieldSchema
 from pymilvus import DataType as ClientType
 from pymilvus.client.abstract import CollectionSchema as Described
 from pymilvus.client.prepare import Prepare
+from pymilvus.client.search_aggregation import SearchAggregation, TopHits
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from elanus.engine import (
@@ -33,6 +34,7 @@ from elanus.model.manifest import IndexInfo, Manifest, PartitionInfo
 from elanus.model.schema import DYNAMIC_FIELD, Field, Schema, StructField
 from elanus.model.time import Timestamp
 from elanus.model.types import DataType, IndexState, Level, LoadState, Metric
+from elanus.query.result import BucketHits, Buckets, Facets
 from elanus.server.grpc.schemas import schema_to
 
 DIM = 4
@@ -141,8 +143,25 @@ HITS = search.SearchResult(
     fields=("id", "title", "tags", "vector", "year"),
     at=AT,
 )
+RANKS = Column(FIELDS[2], pa.array([3, 4], type=pa.int8()))
+GROUPED = replace(HITS, groups=search.GroupValues((RANKS,), listed=False))
+GROUPED_BY_TWO = replace(HITS, groups=search.GroupValues((RANKS, Column(FIELDS[0], HITS.keys)), listed=True))
+TOP = BucketHits(
+    np.array([1, 0]), pa.array([1], type=pa.int64()), HITS.scores[:1], (search.OutputColumn(RANKS.slice(0, 1)),)
+)
+OUTER = Buckets(np.array([0, 1]), (RANKS,), np.array([2, 1]), {"mean": pa.array([0.5, None], type=pa.float64())}, TOP)
+INNER = Buckets(np.array([1]), (Column(FIELDS[0], HITS.keys[:1]),), np.array([1]), {}, None)
+FACETS = replace(
+    HITS,
+    counts=np.zeros(2, dtype=np.int64),
+    keys=HITS.keys[:0],
+    scores=HITS.scores[:0],
+    columns=(),
+    fields=(),
+    facets=Facets((OUTER, INNER)),
+)
 FOUND = search.QueryResult(_columns(), ("id", "title", "tags", "vector", "year"), FIELDS[0], 2, AT)
-COUNTED = search.QueryResult((), (), FIELDS[0], 0, AT, count=42)
+COUNTED = search.QueryResult((), ("count(*)",), FIELDS[0], 0, AT, count=42)
 
 
 # --- a collection with an array of structs ---
@@ -304,6 +323,16 @@ def _insert(rows: list[dict[str, Any]]) -> Any:
 def _upsert(rows: list[dict[str, Any]], **options: Any) -> Any:
     fields = CLIENT_SCHEMA.to_dict()["fields"]
     return Prepare.row_upsert_param("books", rows, "new", fields_info=fields, enable_dynamic=True, **options)
+
+
+AGGREGATION = SearchAggregation(
+    ["rank"],
+    2,
+    {"mean": {"avg": "_score"}},
+    [{"mean": "desc"}],
+    TopHits(1, [{"id": "asc"}]),
+    SearchAggregation(["id"], 1),
+)
 
 
 def _search(**options: Any) -> Any:
@@ -517,7 +546,12 @@ CASES = [
         {search.Search: PLACES_NEAR},
     ),
     Case("upsert", "Upsert", _upsert(ROWS), {schemas.GetSchema: SCHEMA, data.Upsert: WRITTEN}),
-    Case("upsert_partial", "Upsert", _upsert(ROWS, partial_update=True)),
+    Case(
+        "upsert_partial",
+        "Upsert",
+        _upsert(ROWS, partial_update=True),
+        {schemas.GetSchema: SCHEMA, data.Upsert: WRITTEN},
+    ),
     Case(
         "delete",
         "Delete",
@@ -543,7 +577,14 @@ CASES = [
         _search(),
         {search.Search: CollectionNotLoaded("failed to search", collection="books")},
     ),
-    Case("search_grouped", "Search", _search(group_by_field="rank")),
+    Case(
+        "search_grouped",
+        "Search",
+        _search(group_by_field="rank", group_size=2, strict_group_size=True),
+        {search.Search: GROUPED},
+    ),
+    Case("search_grouped_by_two", "Search", _search(group_by_fields=["rank", "id"]), {search.Search: GROUPED_BY_TWO}),
+    Case("search_facets", "Search", _search(search_aggregation=AGGREGATION), {search.Search: FACETS}),
     Case(
         "query",
         "Query",

@@ -71,7 +71,13 @@ def serve(  # noqa: PLR0917 - a parameter an option
 @app.command()
 def explain(  # noqa: PLR0917 - a parameter an option
     collection: Annotated[str, typer.Argument(help="The collection, or an alias of it.", show_default=False)],
-    filter_text: Annotated[str, typer.Argument(metavar="FILTER", help="The filter.", show_default=False)],
+    filter_text: Annotated[str, typer.Argument(metavar="[FILTER]", help="The filter.", show_default=False)] = "",
+    search: Annotated[str | None, typer.Option(metavar="FIELD", help="Search this vector field too.")] = None,
+    like: Annotated[str | None, typer.Option(metavar="KEY", help="Search for the vector of a stored row.")] = None,
+    vector: Annotated[str | None, typer.Option(help="Search for a vector: FILE.npy or JSON, such as [1, 2].")] = None,
+    limit: Annotated[int, typer.Option(help="How many rows to find.", min=1)] = 10,
+    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the search; may be repeated.")] = None,
+    recall: Annotated[bool, typer.Option("--recall", help="Check by an exact scan what is missed.")] = False,
     data: Annotated[Path | None, typer.Option(help="The data folder; its server is asked, or one started.")] = None,
     uri: Annotated[str | None, typer.Option(help="The server to ask, such as http://127.0.0.1:19530.")] = None,
     database: Annotated[str, typer.Option("--db", help="The database.")] = "default",
@@ -79,18 +85,18 @@ def explain(  # noqa: PLR0917 - a parameter an option
     value: Annotated[list[str] | None, typer.Option(help="NAME=JSON for {NAME}; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Show how a filter is answered: each condition's way, rows in and out, time."""
+    """Show how a filter is answered, or how a field is searched: each segment's way and why, rows, time."""
     from elanus.cli import explain as asking
 
     with serving.explained():
         settings = read_settings(find_file(None, os.environ), os.environ, {"data": data})
-        asking.explain(
-            collection,
-            filter_text,
-            uri=uri,
-            data=settings.data,
-            database=database,
-            partitions=partition or [],
-            values=value or [],
-            as_json=as_json,
-        )
+        place = asking.Place(uri=uri, data=settings.data, database=database, collection=collection)
+        condition = asking.Filter(text=filter_text, partitions=partition or [], values=value or [])
+        wanted = None
+        if search is not None:
+            wanted = asking.Search(
+                field=search, like=like, vector=vector, limit=limit, params=param or [], recall=recall
+            )
+        elif like is not None or vector is not None or param or recall:
+            raise asking.ExplainError("--like, --vector, --param and --recall go with --search FIELD")
+        asking.explain(place, condition, wanted, as_json=as_json)

@@ -16,28 +16,33 @@ def print_filter_report(report: Report, console: Console) -> None:
     """Print what a filter did: totals, the tree of its nodes, the segments."""
     console.print(_headline(report))
     if report["meaning"] != report["filter"]:
-        console.print(f"[dim]understood as[/]  {_plain(report['meaning'])}")
+        console.print(f"[dim]understood as[/]  {plain(report['meaning'])}")
     console.print()
     if report["tree"] is not None:
-        console.print(_nodes_table(report["tree"], report["seconds"]))
+        console.print(nodes_table(report["tree"], report["seconds"]))
         console.print()
     console.print(_segments_table(report["segments"]))
+    print_skipped(report["segments"], console)
 
 
 def _headline(report: Report) -> str:
     read = [one for one in report["segments"] if not one["skipped"]]
     of = f"{len(read)} of {len(report['segments'])} segments read, {report['visible']:,} of {report['rows']:,} rows"
     return (
-        f"[bold]{_plain(report['collection'])}[/]  {report['selected']:,} rows selected in "
-        f"[bold]{_time(report['seconds'])}[/]  [dim]{of}; planned in {_time(report['planning'])}[/]"
+        f"[bold]{plain(report['collection'])}[/]  {report['selected']:,} rows selected in "
+        f"[bold]{duration(report['seconds'])}[/]  [dim]{of}; planned in {duration(report['planning'])}[/]"
     )
 
 
 # --- the tree ---
 
 
-def _nodes_table(tree: Report, total_s: float) -> Table:
-    table = _table()
+def nodes_table(tree: Report, total_s: float) -> Table:
+    """Return the table of a filter's nodes.
+
+    total_s  what the bars are parts of, seconds
+    """
+    table = empty_table()
     table.add_column("condition", overflow="fold", ratio=3)
     table.add_column("answered by", overflow="fold", ratio=2)
     table.add_column("rows in", justify="right", no_wrap=True)
@@ -51,8 +56,8 @@ def _nodes_table(tree: Report, total_s: float) -> Table:
             _how(node),
             f"{node['rows_in']:,}",
             f"{node['rows_out']:,}",
-            _time(seconds),
-            f"[cyan]{_bar(seconds, total_s)}[/]",
+            duration(seconds),
+            f"[cyan]{share_bar(seconds, total_s)}[/]",
         )
     return table
 
@@ -68,18 +73,19 @@ def _lines(node: Report, lead: str = "", mark: str = "") -> Iterator[tuple[str, 
 
 def _condition(node: Report) -> str:
     """Return a leaf's text; of an inner node, whose items follow, only the operator."""
-    return f"[bold]{_plain(node['how'][0][0])}[/]" if node["nodes"] else _plain(node["text"])
+    return f"[bold]{plain(node['how'][0][0])}[/]" if node["nodes"] else plain(node["text"])
 
 
 def _how(node: Report) -> str:
     if node["nodes"]:
         return ""
-    ways = [f"{_plain(way)}{f' [dim]x{count}[/]' if len(node['how']) > 1 else ''}" for way, count in node["how"]]
+    ways = [f"{plain(way)}{f' [dim]x{count}[/]' if len(node['how']) > 1 else ''}" for way, count in node["how"]]
     looked = [f"[dim]{node['candidates']:,} looked at[/]"] if node["candidates"] >= 0 else []
     return "\n".join(ways + looked)
 
 
-def _bar(part: float, whole: float, width: int = 8) -> str:
+def share_bar(part: float, whole: float, width: int = 8) -> str:
+    """Return a bar that is as much of ``width`` characters as a part is of a whole."""
     eighths = round(8 * width * min(part / whole, 1.0)) if whole > 0 else 0
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 
@@ -88,49 +94,51 @@ def _bar(part: float, whole: float, width: int = 8) -> str:
 
 
 def _segments_table(segments: list[Report]) -> Table:
-    table = _table()
+    table = empty_table()
     table.add_column("segment", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column("partition", overflow="fold")
+    table.add_column("partition", no_wrap=True)
     for name in ("rows", "visible", "selected", "time"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("skipped by", overflow="fold")
     for one in segments:
         if not one["skipped"]:
             counts = (f"{one[name]:,}" for name in ("rows", "visible", "selected"))
-            table.add_row(str(one["id"]), one["state"], _plain(one["partition"]), *counts, _time(one["seconds"]))
-    for reason, skipped in _by_reason(segments).items():
-        rows = f"{sum(one['rows'] for one in skipped):,}"
-        table.add_row(f"{len(skipped)} others", "", "", rows, "", "", "", _plain(reason), style="dim")
+            table.add_row(str(one["id"]), one["state"], plain(one["partition"]), *counts, duration(one["seconds"]))
     return table
 
 
-def _by_reason(segments: list[Report]) -> dict[str, list[Report]]:
-    """Return the segments that were not read, by the reason why."""
+def print_skipped(segments: list[Report], console: Console) -> None:
+    """Print how many segments were not read, a line for each reason why."""
     reasons: dict[str, list[Report]] = {}
     for one in segments:
         if one["skipped"]:
             reasons.setdefault(one["skipped"], []).append(one)
-    return reasons
+    for reason, skipped in reasons.items():
+        count = f"{len(skipped)} segment{'' if len(skipped) == 1 else 's'}"
+        rows = sum(one["rows"] for one in skipped)
+        console.print(f"[dim]{count} passed over, {rows:,} rows:[/] {plain(reason)}")
 
 
 # --- cells ---
 
 
-def _table() -> Table:
+def empty_table() -> Table:
+    """Return a table in the style of all reports."""
     from rich import box
     from rich.table import Table
 
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1))
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text that may stand in markup."""
     from rich.markup import escape
 
     return escape(text)
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time with its unit, three digits."""
     for limit, unit in ((1e-3, "us"), (1.0, "ms")):
         if seconds < limit:
             return f"{seconds / limit * 1000:.3g} {unit}"

@@ -6,6 +6,7 @@ from elanus.engine import (
     data,
     databases,
     explain,
+    hybrid,
     indexes,
     partitions,
     schemas,
@@ -16,6 +17,6 @@ from elanus.engine.base import HANDLERS, CollectionName, Command, Engine
 from elanus.engine.instance import Instance
 from elanus.engine.local import LocalEngine
 
-FAMILIES = (aliases, collections, data, databases, explain, indexes, partitions, schemas, search, system)
+FAMILIES = (aliases, collections, data, databases, explain, hybrid, indexes, partitions, schemas, search, system)
 
 __all__ = ["FAMILIES", "HANDLERS", "CollectionName", "Command", "Engine", "Instance", "LocalEngine"]

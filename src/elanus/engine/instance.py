@@ -15,6 +15,7 @@ from elanus.catalog.names import Catalog, CollectionEntry
 from elanus.collection.collection import Collection, home
 from elanus.collection.services import Services
 from elanus.engine.base import CollectionName
+from elanus.engine.iterators import Iterators
 from elanus.engine.locks import KeyedLocks
 from elanus.model.errors import CollectionNotFound, DataCorrupted, ElanusError, StorageFailed
 from elanus.model.ids import CollectionId
@@ -38,6 +39,7 @@ class Instance:
     def __init__(self, catalog: Catalog, services: Services) -> None:
         self.catalog = catalog
         self.services = services
+        self.iterators = Iterators()
         self._open: dict[CollectionId, Collection] = {}
         self._names = KeyedLocks()
         self._changing = KeyedLocks()
@@ -148,6 +150,7 @@ class Instance:
         """Forget a collection, then remove its data; from the first step on nobody finds it."""
         with self._changing.hold(entry.id):
             self.catalog.drop_collection(entry.id)
+            self.iterators.drop(entry.id)
             with self._opening.hold(entry.id):
                 opened = self._open.pop(entry.id, None)
                 if opened is None:
@@ -179,6 +182,7 @@ class Instance:
 
     def tick(self) -> None:
         """Tell the open collections that time has passed, and flush those that keep the log from shrinking."""
+        self.iterators.expire()
         for collection in list(self._open.values()):
             collection.tick()
         for pinning in {shard.collection for shard in self.services.wal.pinning()}:

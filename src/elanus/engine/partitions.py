@@ -206,6 +206,7 @@ def release(instance: Instance, command: Release) -> None:
     with instance.changing(command.collection) as collection:
         partitions = _chosen(collection, command.partitions, "release partitions")
         collection.release(partition.id for partition in partitions)
+        instance.iterators.drop(collection.id)
 
 
 @handles(GetLoadState)

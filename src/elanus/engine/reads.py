@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from elanus.collection.collection import Collection
 from elanus.engine.instance import Instance
+from elanus.engine.iterators import other_collection
 from elanus.model.errors import DeadlineExceeded
 from elanus.model.ids import PartitionId
-from elanus.model.time import Timestamp, compose, physical_ms
-from elanus.query.expiry import unless_ended
-from elanus.query.plan import Where
+from elanus.model.time import NEVER, Timestamp, compose, physical_ms
 from elanus.query.request import DEFAULT_CONSISTENCY, Consistency
 from elanus.query.snapshot import Snapshot
 from elanus.segment.view import View
@@ -39,16 +39,47 @@ def pin(collection: Collection, consistency: Consistency = DEFAULT_CONSISTENCY) 
             return view, at
 
 
+def check_identity(collection: Collection, expected: int) -> None:
+    """Raise InvalidParameter when an iterator's collection, by its id, is another one now; 0 expects none."""
+    if expected and expected != collection.id:
+        raise other_collection(expected, collection.id)
+
+
 def snapshot(
     instance: Instance,
     collection: Collection,
     consistency: Consistency = DEFAULT_CONSISTENCY,
     partitions: frozenset[PartitionId] | None = None,
+    *,
+    ignore_growing: bool = False,
 ) -> Snapshot:
-    """Return what a read sees now, of some partitions or all. See ``pin``."""
+    """Return what a read sees, of some partitions or all: now, or for a page of an iterator what its others saw."""
+    if consistency.pinned:
+        seen = _pinned(instance, collection, consistency)
+        return replace(seen, partitions=partitions, ignore_growing=ignore_growing)
     view, at = pin(collection, consistency)
     now_us = physical_ms(instance.services.clock.now()) * 1000
-    return Snapshot(view, at, expired(instance, collection), now_us, partitions)
+    return Snapshot(view, at, expired(instance, collection), now_us, partitions, ignore_growing)
+
+
+def _pinned(instance: Instance, collection: Collection, consistency: Consistency) -> Snapshot:
+    """Return the rows of an iterator's moment, the present one unless the read names one; remembered for more pages.
+
+    A moment that isn't remembered any more is read from the current view: rows that were written later are left out,
+    and those deleted since are there as long as no merge has dropped them.
+    """
+    clock = instance.services.clock
+    # Some clients send a level's number in place of a moment.
+    wanted = Timestamp(consistency.guarantee) if physical_ms(consistency.guarantee) else NEVER
+    known = instance.iterators.pinned(collection.id, wanted) if wanted else None
+    if known is not None:
+        return known
+    view, at = pin(collection, consistency)
+    if wanted:
+        at = [min(published, wanted) for published in at]
+    seen_ms = physical_ms(wanted or clock.now())
+    seen = Snapshot(view, at, _expired_at(collection, seen_ms), seen_ms * 1000, moment=wanted)
+    return instance.iterators.pin(collection.id, seen, clock.now)
 
 
 def _wait_until(unix_ms: int) -> None:
@@ -61,14 +92,13 @@ def _wait_until(unix_ms: int) -> None:
         threading.Event().wait(missing_s)
 
 
-def living(instance: Instance, collection: Collection, where: Where) -> Where:
-    """Return a filter that leaves out the rows whose own end, in the collection's TTL field, has come."""
-    return unless_ended(where, collection.manifest, physical_ms(instance.services.clock.now()) * 1000)
-
-
 def expired(instance: Instance, collection: Collection) -> Timestamp:
     """Return the time up to which rows have expired, 0 when they don't."""
+    return _expired_at(collection, physical_ms(instance.services.clock.now()))
+
+
+def _expired_at(collection: Collection, unix_ms: int) -> Timestamp:
     seconds = int(collection.manifest.property_map.get(TTL, "0"))
     if seconds <= 0:
         return Timestamp(0)
-    return compose(physical_ms(instance.services.clock.now()) - seconds * 1000)
+    return compose(unix_ms - seconds * 1000)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from elanus._native.direct import Walk
 from elanus._native.kernels import Vectors
 from elanus.expr import Answer, Operand, Source
 from elanus.expr.bound import OperandLeaf, Value
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 EXACT_SCAN = "exact scan"
 ITERATIVE_FILTER: Final = "iterative_filter"
-HINTS: Final = frozenset({"", "disable", ITERATIVE_FILTER, "scan", "plain", "alpha", "mix", "bridge", "column"})
+NO_HINT: Final = "disable"
+"""Milvus' own word for no hint."""
+HINTS: Final = frozenset({NO_HINT, ITERATIVE_FILTER, "scan", "plain", "alpha", "mix", "bridge", "column"})
 """What a search may be hinted: Milvus' two, and the strategies of a graph."""
 CONFIG_INVALID: Final = 2006
 Stop: TypeAlias = Callable[[], bool]
@@ -49,14 +52,16 @@ class SearchParams(Params):
     """Base of the parameters that a search may carry; a kind that takes no others uses this.
 
     hints  how to go about a filtered search: ``iterative_filter`` looks for the nearest rows first and then at whether
-           they pass; the names of a graph's strategies force one; ``disable`` asks for nothing
+           they pass; the names of a graph's strategies force one; empty for none, which ``disable`` stands for
     """
 
     hints: str = param("")
 
     def __post_init__(self) -> None:
-        if self.hints not in HINTS:
-            listed = ", ".join(sorted(HINTS - {""}))
+        if self.hints == NO_HINT:
+            object.__setattr__(self, "hints", "")
+        if self.hints and self.hints not in HINTS:
+            listed = ", ".join(sorted(HINTS))
             raise SearchFailed(f"hints: {self.hints} not supported, supported: {listed}", segcore=CONFIG_INVALID)
 
     def check(self, k: int) -> None:
@@ -69,7 +74,7 @@ class Stream(Protocol):
     def next(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return about the next ``count`` rows and their distances, ascending within the batch; fewer at the end.
 
-        raises  Expired when the call's deadline passes meanwhile
+        raises  Expired or Cancelled when the call ends meanwhile; the rows that come next then are none the fewer
         """
 
 
@@ -98,7 +103,7 @@ class VectorIndex(Protocol):
         keep     rows that may be returned, None for all; len(keep) == num_rows. Rows without a vector are none of them
         returns  rows int64, distances float32, both [nq, k]; ascending by distance then row, padded with -1 and +inf.
                  As many rows as are kept, up to k
-        raises   Expired when the call's deadline passes meanwhile
+        raises   Expired or Cancelled when the call ends meanwhile
         """
 
     def stream(self, query: Vectors, base: Vectors, k: int, params: SearchParams, keep: Bitset | None) -> Stream | None:
@@ -160,6 +165,10 @@ class GroupedIndex(ABC):
         terms: Sequence[Term] = (),
     ) -> tuple[Hits, Work]:
         """Return what ``VectorIndex.search`` does, of rows of which each kept one satisfies every term."""
+
+    @abstractmethod
+    def walk(self, k: int, params: SearchParams, keep: Bitset | None, terms: Sequence[Term] = ()) -> Walk | None:
+        """Return how ``search`` would walk, None where it would scan."""
 
 
 class Builder(Protocol):

@@ -22,7 +22,7 @@ from elanus.model.manifest import IndexInfo
 from elanus.model.names import check_index_name
 from elanus.model.params import Params
 from elanus.model.schema import Field, Pairs, Schema
-from elanus.model.types import DataType, Metric
+from elanus.model.types import METRIC_ALIASES, DataType, Metric
 
 INDEX_TYPE: Final = "index_type"
 METRIC_TYPE: Final = "metric_type"
@@ -70,8 +70,6 @@ def index_field(schema: Schema, field_name: str, extra_params: _Extra = ()) -> F
         field = schema.dynamic
     if field is None:
         raise InvalidParameter(f"cannot create index on non-exist field: {field_name}")
-    if field.type is DataType.ARRAY_OF_VECTOR:
-        raise InvalidParameter(f"an index on vector sub-field {field_name} of a struct array is not available yet")
     return field
 
 
@@ -94,7 +92,7 @@ def resolve(
         kind, metric = _vector_kind(field, given)
         path = ""
         if COLUMN_GRAPHS in kind.build_params.wire_names():
-            check_fields(schema, given)
+            _check_column_graphs(schema, field, given)
     else:
         kind, metric = _scalar_kind(field, given), None
         path = _json_path(schema, field, field_name, kind, given)
@@ -154,6 +152,12 @@ def _nested(text: str) -> dict[str, Any]:
     return values
 
 
+def _check_column_graphs(schema: Schema, field: Field, given: dict[str, Any]) -> None:
+    if field.struct and COLUMN_GRAPHS in given:
+        raise InvalidParameter(f"{COLUMN_GRAPHS} can't be beside an index on {field.name}, a sub-field of structs")
+    check_fields(schema, given)
+
+
 # --- the kind ---
 
 
@@ -169,18 +173,24 @@ def _vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric
     if registered is not None and registered.family == "scalar":
         raise InvalidParameter(f"{index_type} are not supported on {field.type.label} field")
     kind = _registered(index_type)
-    if field.type not in kind.fields:
+    if field.vector_type not in kind.fields:
         raise InvalidParameter(f"data type {field.type.label} can't build with this index {index_type}")
     return kind, metric
 
 
 def _auto_vector_kind(field: Field, given: dict[str, Any]) -> tuple[IndexKind, Metric]:
-    kind = suitable_kind(field.type)
+    kind = suitable_kind(field.vector_type)
     if given.keys() - {INDEX_TYPE, METRIC_TYPE, *_auto_params(kind)}:
         raise InvalidParameter("only metric type can be passed when use AutoIndex")
     if kind is None:
         raise InvalidParameter(f"data type {field.type.label} can't build with this index {AUTOINDEX}")
-    return kind, _metric(field, str(given.get(METRIC_TYPE) or kind.default_metric(field.type)))
+    return kind, _metric(field, str(given.get(METRIC_TYPE) or _default_metric(kind, field)))
+
+
+def _default_metric(kind: IndexKind, field: Field) -> Metric | None:
+    """Return the metric when none is given: of lists for the vectors of structs."""
+    metric = kind.default_metric(field.vector_type)
+    return metric.of_lists if metric is not None and field.type is DataType.ARRAY_OF_VECTOR else metric
 
 
 def _auto_params(kind: IndexKind | None) -> frozenset[str]:
@@ -231,8 +241,10 @@ def _registered(index_type: str) -> IndexKind:
 
 def _metric(field: Field, text: str) -> Metric:
     """Return the metric; InvalidParameter, in the words of the field's family, when it isn't one of that family."""
-    family, metrics = _FAMILIES[field.type]
-    metric = next((metric for metric in metrics if metric == text), None)
+    family, metrics = _FAMILIES[field.vector_type]
+    if field.type is DataType.ARRAY_OF_VECTOR:
+        metrics = (*metrics, *(metric.of_lists for metric in metrics))
+    metric = next((metric for metric in metrics if metric == METRIC_ALIASES.get(text, text)), None)
     if metric is not None:
         return metric
     if field.type is not DataType.SPARSE_FLOAT_VECTOR:

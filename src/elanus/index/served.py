@@ -25,12 +25,12 @@ def is_mapped(index: IndexInfo) -> bool:
 
 def is_built(field: Field, index: IndexInfo) -> bool:
     """Whether sealed segments get files of the index at all."""
-    return INDEX_KINDS[index.kind].builds(field.type) and not _of_any_json(field, index)
+    return INDEX_KINDS[index.kind].builds(field.vector_type) and not _of_any_json(field, index)
 
 
 def answered_by(field: Field, index: IndexInfo) -> str:
     """Return what answers, in words."""
-    return TYPED_JSON if _of_any_json(field, index) else INDEX_KINDS[index.kind].answered_by(field.type)
+    return TYPED_JSON if _of_any_json(field, index) else INDEX_KINDS[index.kind].answered_by(field.vector_type)
 
 
 def _of_any_json(field: Field, index: IndexInfo) -> bool:

@@ -165,7 +165,7 @@ def take(data: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
 
     Numbers without nulls and fixed-size lists are gathered by numpy: a tenth of the cost for few rows.
     """
-    if data.null_count == 0 and pa.types.is_integer(data.type):
+    if data.null_count == 0 and (pa.types.is_integer(data.type) or pa.types.is_floating(data.type)):
         return pa.array(fixed_values(data)[rows])
     if pa.types.is_fixed_size_list(data.type) and data.null_count == 0:
         width = data.type.list_size

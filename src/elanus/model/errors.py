@@ -52,6 +52,12 @@ class NotReady(ElanusError):
     code, legacy, text, retriable = 1, 56, "service not ready", True
 
 
+class ServiceUnavailable(ElanusError):
+    """A service that was called doesn't answer, or says that it can't now."""
+
+    code, text, retriable = 2, "service unavailable", True
+
+
 class InternalError(ElanusError):
     code, text = 5, "service internal error"
 
@@ -182,6 +188,10 @@ class InvalidParameter(ElanusError):
         return error
 
 
+class VersionConflict(InvalidParameter):
+    """A conditional write whose rows are not at the versions that it expects; nothing of it is written."""
+
+
 class MissingParameter(ElanusError):
     code, legacy, text, is_input = 1101, 5, "missing parameter", True
 
@@ -226,6 +236,12 @@ class SearchFailed(ElanusError):
 
     def __init__(self, message: str, *, segcore: int) -> None:
         super().__init__(f"{message}[segcoreCode={segcore}]")
+
+
+class FunctionFailed(ElanusError):
+    """A function had no answer: the service it calls refused, or answered what can't be read."""
+
+    code, text = 2400, "function execution failed"
 
 
 class DeadlineExceeded(ElanusError):

@@ -26,6 +26,16 @@ class Hits:
         """Return no hit for any of ``nq`` queries."""
         return cls(np.full((nq, k), -1, dtype=np.int64), np.full((nq, k), np.inf, dtype=np.float32))
 
+    def ordered(self) -> Hits:
+        """Return each query's hits by distance, equal ones by row and element, what is no hit at the end."""
+        elements = np.zeros_like(self.rows) if self.elements is None else self.elements
+        order = np.lexsort((elements, self.rows, self.distances, self.rows < 0), axis=-1)
+        return Hits(
+            np.take_along_axis(self.rows, order, axis=1),
+            np.take_along_axis(self.distances, order, axis=1),
+            None if self.elements is None else np.take_along_axis(elements, order, axis=1),
+        )
+
     @property
     def nq(self) -> int:
         """How many queries were asked."""
@@ -36,7 +46,8 @@ class Hits:
 class Work:
     """What a search of one segment took, of all its queries together; for ``explain`` and tests.
 
-    strategy  how rows were found: ``scan``, ``exact``, ``lists``, ``codes``, or the graph's strategy that ran at last
+    strategy  how rows were found: ``scan``, ``exact``, ``lists``, ``codes``, ``elements`` (rows by their
+              elements), or the graph's strategy that ran at last
     hops      nodes of a graph whose links were followed
     scored    rows that were measured by their codes along the way
     scanned   rows that were measured because a scan was cheaper, or was left to do

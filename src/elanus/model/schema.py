@@ -58,6 +58,11 @@ class Field:
         return replace(self, type=self.element_type, element_type=DataType.NONE, max_capacity=0, nullable=False)
 
     @property
+    def vector_type(self) -> DataType:
+        """The type of the vectors that are searched: of its elements where it is an ARRAY_OF_VECTOR, else its own."""
+        return self.element_type if self.type is DataType.ARRAY_OF_VECTOR else self.type
+
+    @property
     def sub_name(self) -> str:
         """The name within the array of structs; the whole name of a field of its own."""
         return self.name[len(self.struct) + 1 : -1] if self.struct else self.name
@@ -85,6 +90,10 @@ class StructField:
     description: str = ""
     nullable: bool = False
     params: Pairs = ()
+
+
+VERSION = Field(id=FieldId(1), name="$version", type=DataType.INT64, description="when the row was written")
+"""What every row has besides its fields. User fields can't be called so: their names have no ``$``."""
 
 
 def sub_field_name(struct: str, sub: str) -> str:

@@ -82,6 +82,47 @@ class JobSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret that functions refer to by its name."""
+
+    apikey: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """A service that runs models.
+
+    enable      whether functions may use it
+    credential  name of the credential it is called with, empty for the environment's
+    url         where it is, empty for its public address
+    """
+
+    enable: bool = True
+    credential: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """Models that functions call: rerankers, and scoring from files."""
+
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    """API keys by the names that functions refer to them by: `{team: {apikey: ...}}`."""
+    rerankers: dict[str, ProviderSettings] = field(default_factory=dict)
+    """Settings of rerank providers by their names: `enable`, `credential`, `url`."""
+    hosts: str = ""
+    """Hosts that functions may name in an endpoint, separated by commas; empty for any."""
+    timeout_s: float = 30.0
+    """How long a call to a provider may take, all its tries together."""
+    retry_after_s: float = 1.0
+    """Wait before a failed call is tried again; it doubles before the third and last try."""
+    parallel_calls: int = 4
+    """Calls to a provider that one search has under way at a time."""
+    resources: Path | None = None
+    """Folder of the files that functions name as their model."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What the server says about itself, on standard error."""
 
@@ -101,4 +142,5 @@ class Settings:
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
+    functions: FunctionSettings = field(default_factory=FunctionSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -131,18 +131,55 @@ ARRAY_ELEMENTS = frozenset(
 
 
 class Metric(StrEnum):
-    """How near two vectors are. Inside, a distance is float32 and smaller is nearer, whatever the metric."""
+    """How near two vectors are, or of MAX_SIM a list of vectors and a row's list.
+
+    Inside, a distance is float32 and smaller is nearer, whatever the metric.
+    """
 
     L2 = "L2"
     IP = "IP"
     COSINE = "COSINE"
     HAMMING = "HAMMING"
     JACCARD = "JACCARD"
+    MAX_SIM_L2 = "MAX_SIM_L2"
+    MAX_SIM_IP = "MAX_SIM_IP"
+    MAX_SIM_COSINE = "MAX_SIM_COSINE"
+    MAX_SIM_HAMMING = "MAX_SIM_HAMMING"
+    MAX_SIM_JACCARD = "MAX_SIM_JACCARD"
 
     @property
     def larger_is_nearer(self) -> bool:
         """Whether users see a similarity (IP, COSINE), the negative of the inner distance."""
-        return self in (Metric.IP, Metric.COSINE)
+        return self in _SIMILARITIES
+
+    @property
+    def is_of_lists(self) -> bool:
+        """Whether it compares lists of vectors: the sum over one list of the distance to the nearest in the other."""
+        return self in _OF_LISTS
+
+    @property
+    def of_vectors(self) -> Metric:
+        """The metric of two vectors that one of lists sums up; any other is its own."""
+        return _OF_LISTS.get(self, self)
+
+    @property
+    def of_lists(self) -> Metric:
+        """The metric of lists that sums this one up; KeyError where there is none."""
+        return _TO_LISTS[self]
+
+
+_SIMILARITIES = (Metric.IP, Metric.COSINE, Metric.MAX_SIM_IP, Metric.MAX_SIM_COSINE)
+_OF_LISTS = {
+    Metric.MAX_SIM_L2: Metric.L2,
+    Metric.MAX_SIM_IP: Metric.IP,
+    Metric.MAX_SIM_COSINE: Metric.COSINE,
+    Metric.MAX_SIM_HAMMING: Metric.HAMMING,
+    Metric.MAX_SIM_JACCARD: Metric.JACCARD,
+}
+_TO_LISTS = {vectors: lists for lists, vectors in _OF_LISTS.items()}
+
+METRIC_ALIASES = {"MAX_SIM": Metric.MAX_SIM_COSINE}
+"""Other names that users may write."""
 
 
 class Level(IntEnum):

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from elanus.model.columns import Column, arrow_type, take
 from elanus.model.schema import Field
 from elanus.query.fetch import fetch
-from elanus.query.order import order_hits
+from elanus.query.order import TOLERANCE, order_hits
+from elanus.query.places import on_page, places_in
 from elanus.segment.base import SegmentReader
 
 
@@ -59,12 +60,12 @@ class Candidates:
     @property
     def query(self) -> NDArray[np.int64]:
         """Which query each hit belongs to, int64 [n], ascending."""
-        return np.repeat(np.arange(self.nq), self.counts)
+        return np.zeros(len(self), dtype=np.int64) if self.nq == 1 else np.repeat(np.arange(self.nq), self.counts)
 
     @property
     def places(self) -> NDArray[np.int64]:
         """The place of each hit within its query, int64 [n], from 0 on."""
-        return np.arange(len(self)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        return places_in(self.counts)
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -77,15 +78,15 @@ class Candidates:
         seen = scores.astype(np.float32, copy=False)
         return replace(self, distances=np.float32(0) - seen if descending else seen, descending=descending)
 
-    def ordered(self) -> Candidates:
-        """Return each query's hits by distance, equal ones by primary key."""
-        return self.take(order_hits(self.query, self.distances, self.keys, self.elements))
+    def ordered(self, *, tolerance: float | np.float32 = TOLERANCE) -> Candidates:
+        """Return each query's hits by distance, those less than ``tolerance`` apart by primary key."""
+        return self.take(order_hits(self.query, self.distances, self.keys, self.elements, tolerance=tolerance))
 
     def take(self, chosen: NDArray[np.int64]) -> Candidates:
         """Return the hits at some positions, in that order; those of a query must stand together, queries ascending."""
         return replace(
             self,
-            counts=np.bincount(self.query[chosen], minlength=self.nq).astype(np.int64, copy=False),
+            counts=self._counts_of(chosen),
             parts=self.parts[chosen],
             rows=self.rows[chosen],
             keys=take(self.keys, chosen),
@@ -93,14 +94,43 @@ class Candidates:
             elements=None if self.elements is None else self.elements[chosen],
         )
 
+    def _counts_of(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.nq == 1:
+            return np.array([len(chosen)])
+        return np.bincount(self.query[chosen], minlength=self.nq).astype(np.int64, copy=False)
+
     def page(self, offset: int, limit: int) -> Candidates:
         """Return the hits at places ``offset .. offset + limit`` of each query."""
-        places = self.places
-        return self.take(np.flatnonzero((places >= offset) & (places < offset + limit)))
+        return self.take(np.flatnonzero(on_page(self.places, offset, limit)))
 
     def column(self, field: Field) -> Column:
         """Return a field's value of each hit; reads it from the segments each time."""
         return fetch(self.segments, self.parts, self.rows, [field])[field.id]
+
+
+def concatenated(parts: Sequence[Candidates]) -> Candidates:
+    """Return the hits of all queries, those of each part after those of the one before."""
+    if len(parts) == 1:
+        return parts[0]
+    segments = {segment.id: segment for part in parts for segment in part.segments}
+    place = {number: at for at, number in enumerate(segments)}
+    numbers = [np.array([place[segment.id] for segment in part.segments], dtype=np.int64) for part in parts]
+    elements = [part.elements for part in parts if part.elements is not None]
+    return Candidates(
+        tuple(segments.values()),
+        np.concatenate([part.counts for part in parts]),
+        np.concatenate([number[part.parts] for number, part in zip(numbers, parts, strict=True)]),
+        np.concatenate([part.rows for part in parts]),
+        pa.concat_arrays([part.keys for part in parts]),
+        np.concatenate([part.distances for part in parts]),
+        parts[0].descending,
+        np.concatenate(elements) if elements else None,
+    )
+
+
+def of_one_query(pieces: Sequence[Candidates]) -> Candidates:
+    """Return hits of the same query as one list, those of each piece after those of the one before."""
+    return replace(concatenated(pieces), counts=np.array([sum(map(len, pieces))]))
 
 
 class Stage(Protocol):

@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from elanus._native.merging import Located, merge_hits
 from elanus.model.columns import take
 from elanus.model.hits import Hits
 from elanus.model.schema import Field
 from elanus.query.candidates import Candidates
-from elanus.query.order import any_nearly_tied, any_tied, order_hits
+from elanus.query.fetch import Spread
+from elanus.query.order import TOLERANCE, any_nearly_tied, any_tied, order_hits
+from elanus.query.places import on_page, places_in
 from elanus.segment.base import SegmentReader
+
+FEW_HITS: Final = 16_384
+"""Of more hits numpy makes one pass after another, which other threads can use better than one that holds them up."""
 
 
 def merge(
-    found: Sequence[tuple[SegmentReader, Hits]], nq: int, primary: Field, offset: int, limit: int, *, descending: bool
+    found: Sequence[tuple[SegmentReader, Hits]],
+    nq: int,
+    primary: Field,
+    offset: int,
+    limit: int,
+    *,
+    descending: bool,
+    tolerance: float = float(TOLERANCE),
 ) -> Candidates:
     """Merge the hits of segments and cut the page ``offset .. offset + limit`` of each query.
 
     found       no primary key stands in two segments
     descending  whether users see negated distances
+    tolerance   distances less than this apart are equal
     """
     if not found:
         return Candidates.none(nq, primary, descending=descending)
     if len(found) == 1:
-        alone = _page_of_one(*found[0], primary.id, offset, limit, descending=descending)
+        alone = _page_of_one(*found[0], primary.id, offset, limit, descending=descending, nearly=tolerance > 0)
         if alone is not None:
             return alone
     segments = [segment for segment, _ in found]
+    few = _few(found, primary.id, offset, limit) if tolerance == float(TOLERANCE) else None
+    if few is not None:
+        keys = gather_keys(segments, few.parts, few.rows, primary.id)
+        return Candidates(segments, few.counts, few.parts, few.rows, keys, few.distances, descending)
     rows = np.concatenate([hits.rows for _, hits in found], axis=1)
     widths = [hits.rows.shape[1] for _, hits in found]
     parts = np.broadcast_to(np.repeat(np.arange(len(found)), widths), rows.shape)
@@ -40,9 +59,9 @@ def merge(
     distances = np.concatenate([hits.distances for _, hits in found], axis=1)[real]
     elements = _elements([hits for _, hits in found], real)
     keys = gather_keys(segments, flat_parts, flat_rows, primary.id)
-    order = order_hits(query, distances, keys, elements)
-    place = _places(query[order], nq)
-    taken = order[(place >= offset) & (place < offset + limit)]
+    order = order_hits(query, distances, keys, elements, tolerance=tolerance)
+    places = places_in(np.bincount(query, minlength=nq).astype(np.int64, copy=False))
+    taken = order[on_page(places, offset, limit)]
     return Candidates(
         segments,
         np.bincount(query[taken], minlength=nq).astype(np.int64, copy=False),
@@ -55,15 +74,26 @@ def merge(
     )
 
 
+def _few(found: Sequence[tuple[SegmentReader, Hits]], primary: int, offset: int, limit: int) -> Located | None:
+    """Return the page of some thousand hits at most, natively; None of more, of elements, and of hits nearly tied."""
+    if sum(hits.rows.size for _, hits in found) > FEW_HITS or any(hits.elements is not None for _, hits in found):
+        return None
+    return merge_hits([(hits, segment.column(primary).data) for segment, hits in found], offset, limit)
+
+
 def _page_of_one(
-    segment: SegmentReader, hits: Hits, primary: int, offset: int, limit: int, *, descending: bool
+    segment: SegmentReader, hits: Hits, primary: int, offset: int, limit: int, *, descending: bool, nearly: bool
 ) -> Candidates | None:
-    """Return the page of one segment's hits, which are in order already; None when equal distances need their keys."""
+    """Return the page of one segment's hits, which are in order already; None when equal distances need their keys.
+
+    nearly  whether nearly equal distances do, too
+    """
     single = hits.nq == 1
     if single:
         hits = _without_padding(hits)
-    unsure = any_nearly_tied if segment.sorted_by_key else any_tied
-    if hits.elements is not None or (hits.rows.shape[1] > 1 and unsure(hits)):
+    if hits.elements is not None:
+        return None
+    if hits.rows.shape[1] > 1 and (nearly and any_nearly_tied(hits) if segment.sorted_by_key else any_tied(hits)):
         return None
     rows, distances = hits.rows[:, offset : offset + limit], hits.distances[:, offset : offset + limit]
     if single:
@@ -89,31 +119,12 @@ def _elements(found: Sequence[Hits], real: NDArray[np.bool_]) -> NDArray[np.int6
     return np.concatenate(of_each, axis=1)[real] if of_each else None
 
 
-def _places(query: NDArray[np.int64], nq: int) -> NDArray[np.int64]:
-    """Return, for hits sorted by query, the place of each within its query."""
-    counts = np.bincount(query, minlength=nq)
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    places: NDArray[np.int64] = np.arange(len(query)) - np.repeat(starts, counts)
-    return places
-
-
 def gather_keys(
     segments: Sequence[SegmentReader], parts: NDArray[np.int64], rows: NDArray[np.int64], primary: int
 ) -> pa.Array:
-    """Return the primary keys of rows that lie in several segments, in order."""
-    return gather([segment.column(primary).data for segment in segments], parts, rows)
-
-
-def gather(arrays: Sequence[pa.Array], parts: NDArray[np.int64], rows: NDArray[np.int64]) -> pa.Array:
-    """Return ``arrays[parts[i]][rows[i]]`` for each i."""
-    if len(arrays) == 1:
-        return arrays[0].take(pa.array(rows))
-    order = np.argsort(parts, kind="stable")
-    bounds = np.searchsorted(parts[order], np.arange(len(arrays) + 1))
-    taken = [
-        array.take(pa.array(rows[order[start:stop]]))
-        for array, start, stop in zip(arrays, bounds[:-1], bounds[1:], strict=True)
-    ]
-    back = np.empty(len(order), dtype=np.int64)
-    back[order] = np.arange(len(order))
-    return pa.concat_arrays(taken).take(pa.array(back))
+    """Return the primary keys of rows that lie in several segments, at least one, in order."""
+    if len(segments) == 1 or not len(rows):
+        return take(segments[0].column(primary).data, rows)
+    spread = Spread.of(segments, parts, rows)
+    keys = pa.concat_arrays([take(segment.column(primary).data, own) for segment, own in spread.pieces])
+    return take(keys, spread.back)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from elanus.model.columns import Column, ColumnBatch
 from elanus.model.errors import InvalidParameter
 from elanus.model.ids import FieldId
-from elanus.model.schema import DYNAMIC_FIELD, Field, Schema, StructField
-from elanus.query.request import Output, OutputColumn, OutputStruct
+from elanus.model.schema import DYNAMIC_FIELD, VERSION, Field, Schema, StructField
+from elanus.query.result import Output, OutputColumn, OutputStruct
+from elanus.query.tables.aggregates import parse_aggregate
 
 ALL_FIELDS = "*"
 _META_KEY = re.compile(r"""\$meta\[(["'])(?P<key>[^"'\]]+)\1\]""")
@@ -53,13 +54,13 @@ def plan_output(schema: Schema, names: Sequence[str], *, with_primary: bool) -> 
     """Bind output names to fields.
 
     with_primary  the primary key is returned even when it isn't named
-    raises        InvalidParameter for a name that is neither a field nor, with the dynamic field on, a key
+    raises        InvalidParameter for a name that is neither a field nor ``$version``, nor a key of the dynamic field
     """
     fields: dict[str, Field] = {schema.primary.name: schema.primary} if with_primary else {}
     keys: dict[str, None] = {}
     expanded: dict[str, None] = {}
     for name in _expand(schema, names):
-        found = schema.fields_named(name)
+        found = (VERSION,) if name == VERSION.name else schema.fields_named(name)
         if not found:
             keys[_dynamic_key(schema, name)] = None
             fields[DYNAMIC_FIELD] = schema[DYNAMIC_FIELD]
@@ -79,6 +80,8 @@ def _expand(schema: Schema, names: Sequence[str]) -> Sequence[str]:
 
 
 def _dynamic_key(schema: Schema, name: str) -> str:
+    if parse_aggregate(name) is not None:
+        raise InvalidParameter(f"output field '{name}' is not allowed: a query takes aggregates, a search doesn't")
     if schema.dynamic is None:
         raise InvalidParameter(f"field {name} not exist")
     match = _META_KEY.fullmatch(name)

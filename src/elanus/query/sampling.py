@@ -9,8 +9,7 @@ import numpy as np
 
 from elanus.model.bitset import Bitset
 from elanus.segment.base import SegmentReader
-
-Pinned = tuple[SegmentReader, Bitset | None]
+from elanus.segment.filtering import Pinned
 
 
 def sample(pinned: Iterable[Pinned], fraction: float, random: np.random.Generator) -> Iterator[Pinned]:

@@ -12,12 +12,13 @@ from elanus._native.kernels import RangeHits, SparseVectors, Vectors
 from elanus.model.bitset import Bitset
 from elanus.model.columns import varlen_buffers
 from elanus.model.hits import Hits
+from elanus.query.places import places_in
 from elanus.query.plan import SearchPlan, Window
 from elanus.query.request import Queries
-from elanus.segment.base import SegmentReader
+from elanus.segment.base import VectorRows
 
 
-def scan(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None) -> Hits:
+def scan(plan: SearchPlan, queries: Queries, segment: VectorRows, kept: Bitset | None) -> Hits:
     """Return the nearest kept rows of each query; of equally near ones those of the smallest primary keys."""
     k = min(plan.fetch_k, segment.num_rows)
     if segment.sorted_by_key:
@@ -33,7 +34,7 @@ def scan(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitse
 
 
 def _equally_near(
-    plan: SearchPlan, query: Queries, segment: SegmentReader, kept: Bitset | None, distance: np.float32
+    plan: SearchPlan, query: Queries, segment: VectorRows, kept: Bitset | None, distance: np.float32
 ) -> NDArray[np.int64]:
     """Return the rows at exactly this distance of one query."""
     if np.isposinf(distance):  # a distance that overflowed; no window reaches beyond it
@@ -56,7 +57,7 @@ def _one(queries: Queries, query: int) -> Queries:
     return Queries(queries.type, 1, sparse=queries.sparse.slice(query, 1))
 
 
-def _nearest(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int) -> Hits:
+def _nearest(plan: SearchPlan, queries: Queries, segment: VectorRows, kept: Bitset | None, k: int) -> Hits:
     window = plan.window
     if queries.matrix is None:
         return _nearest_sparse(plan, queries, segment, kept, k)
@@ -75,7 +76,7 @@ def _nearest(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: B
     return _padded(found, k)
 
 
-def _nearest_sparse(plan: SearchPlan, queries: Queries, segment: SegmentReader, kept: Bitset | None, k: int) -> Hits:
+def _nearest_sparse(plan: SearchPlan, queries: Queries, segment: VectorRows, kept: Bitset | None, k: int) -> Hits:
     window = plan.window
     asked = SparseVectors(*varlen_buffers(queries.sparse))
     base = SparseVectors(*segment.column(plan.field.id).bytes_and_offsets())
@@ -98,7 +99,7 @@ def _padded(found: RangeHits, k: int) -> Hits:
     hits = Hits.none(nq, k)
     counts = np.diff(found.offsets)
     queries = np.repeat(np.arange(nq), counts)
-    places = np.arange(len(found.rows)) - np.repeat(found.offsets[:-1], counts)
+    places = places_in(counts)
     hits.rows[queries, places] = found.rows
     hits.distances[queries, places] = found.distances
     return hits

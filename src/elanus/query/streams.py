@@ -18,8 +18,7 @@ from elanus.model.bitset import Bitset
 from elanus.model.hits import Hits, Work
 from elanus.query.plan import SearchPlan, Window
 from elanus.query.request import Queries
-from elanus.segment.base import SegmentReader
-from elanus.segment.filtering import Scope, passing
+from elanus.segment.base import VectorRows
 
 RANGE: Final = "range"
 BUDGET_SHARE: Final = 8  # of so many rows about one is looked at, at most
@@ -33,20 +32,25 @@ Distances = NDArray[np.float32]
 class Reach:
     """Where rows are taken from: a segment, its index, and the rows that count, None for all."""
 
-    segment: SegmentReader
+    segment: VectorRows
     index: VectorIndex
     kept: Bitset | None
 
 
-def passing_rows(plan: SearchPlan, queries: Queries, reach: Reach, scope: Scope) -> tuple[Hits, Work] | None:
+def passing_rows(
+    plan: SearchPlan,
+    queries: Queries,
+    reach: Reach,
+    passing: Callable[[Bitset], Bitset | None],
+) -> tuple[Hits, Work] | None:
     """Return the nearest rows that pass a filter, which is asked about batches of k, 2k, 4k, ... rows.
 
-    reach    its rows are the visible ones with a vector
+    passing  returns those of some rows that pass, None when all rows do
     returns  None when the filter lets too few rows through
     """
 
     def passed(rows: Rows, _distances: Distances) -> NDArray[np.bool_]:
-        found = passing(reach.segment, scope, Bitset.from_rows(rows, reach.segment.num_rows))
+        found = passing(Bitset.from_rows(rows, reach.segment.num_rows))
         return np.ones(len(rows), dtype=np.bool_) if found is None else np.isin(rows, found.rows())
 
     def over(_distances: Distances) -> bool:

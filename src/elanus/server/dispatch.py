@@ -19,6 +19,7 @@ from elanus.server.grpc import (  # noqa: F401  (each registers its RPCs)
     databases,
     explain,
     flush,
+    hybrid,
     indexes,
     load,
     partitions,

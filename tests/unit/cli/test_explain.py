@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pymilvus import DataType
+from typer.testing import CliRunner, Result
 
+from elanus.cli.commands import app
 from serving import LocalServer, settings_for
 
 ROWS = 300
@@ -46,9 +49,14 @@ def explain(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "160", "PATH": ""})
 
 
+def run(server: LocalServer, *arguments: str, width: int = 160) -> Result:
+    """Run the command in this process: it is asked many times."""
+    return CliRunner().invoke(app, ["explain", *arguments, "--uri", server.uri], env={"COLUMNS": str(width)})
+
+
 def report(server: LocalServer, text: str, *options: str) -> dict:
-    done = explain("shop", text, "--uri", server.uri, "--json", *options)
-    assert done.returncode == 0, done.stderr
+    done = run(server, "shop", text, "--json", *options)
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -100,13 +108,73 @@ def test_a_folder_is_enough(server: LocalServer) -> None:
     ],
 )
 def test_what_cannot_be_explained_is_said_in_a_line(server: LocalServer, arguments: tuple[str, ...], says: str) -> None:
-    done = explain(*arguments, "--uri", server.uri)
-    assert done.returncode == 1
+    done = run(server, *arguments)
+    assert done.exit_code == 1
     assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_missing_server_or_folder_is_named(tmp_path: Path) -> None:
     assert "127.0.0.1:1" in explain("shop", "true", "--uri", "http://127.0.0.1:1").stderr
     absent = str(tmp_path / "absent")
     assert absent in explain("shop", "true", "--data", absent).stderr
+
+
+# --- searches ---
+
+
+def searched(server: LocalServer, *options: str) -> dict:
+    done = run(server, "shop", *options, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_search_finds_what_a_stored_row_is_like(server: LocalServer) -> None:
+    told = searched(server, "price < 50", "--search", "v", "--like", "7", "--limit", "3", "--recall")
+    assert (told["field"], told["metric"], told["limit"], told["hits"]) == ("v", "L2", 3, 3)
+    assert told["filter"] == told["tree"]["text"] == "price < 50"
+    assert told["recalls"] == [1.0]
+
+
+@pytest.mark.parametrize("vector", ["[7, 1]", "[[7, 1], [8, 1]]"])
+def test_vectors_are_taken_as_json_or_from_a_file(server: LocalServer, vector: str, tmp_path: Path) -> None:
+    file = tmp_path / "asked.npy"
+    np.save(file, np.array(json.loads(vector)))
+    written = searched(server, "--search", "v", "--vector", vector, "--param", "radius=100.5")
+    loaded = searched(server, "--search", "v", "--vector", str(file), "--param", "radius=100.5")
+    assert written["nq"] == loaded["nq"] == np.atleast_2d(json.loads(vector)).shape[0]
+    assert written["params"]["radius"] == 100.5
+    assert written["segments"][0]["scanned"] == loaded["segments"][0]["scanned"] > 0
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_searchs_report_fits_the_terminal(server: LocalServer, width: int) -> None:
+    done = run(server, "shop", "price < 50", "--search", "v", "--like", "7", "--recall", width=width)
+    assert done.exit_code == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= width
+    for shown in ("10 hits in", "from the 150 of 300 rows", "FLAT is an exact scan", "phase", "merge", "recall 1.000"):
+        assert shown in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("shop",), "give a filter"),
+        (("shop", "--like", "1"), "go with --search"),
+        (("shop", "--search", "v"), "--like KEY"),
+        (("shop", "--search", "v", "--like", "1", "--vector", "[1, 2]"), "--like KEY"),
+        (("shop", "--search", "name", "--like", "1"), "there is no vector field name in shop; it has v"),
+        (("shop", "--search", "v", "--like", "x"), "the primary key is an integer"),
+        (("shop", "--search", "v", "--like", "9999"), "do not exist"),
+        (("shop", "--search", "v", "--vector", "[1, 2"), "neither a .npy file nor JSON"),
+        (("shop", "--search", "v", "--vector", "[1, 2, 3]"), "vector dimension mismatch"),
+        (("shop", "--search", "v", "--vector", "absent.npy"), "absent.npy"),
+        (("shop", "--search", "v", "--like", "1", "--param", "ef"), "NAME=VALUE"),
+        (("shop", "price <", "--search", "v", "--like", "1"), "cannot parse expression"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_in_a_line(server: LocalServer, arguments: tuple[str, ...], says: str) -> None:
+    done = run(server, *arguments)
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1

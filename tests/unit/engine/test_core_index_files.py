@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elanus._native.core import CallLimit
 from elanus.collection.maintenance import Maintenance
 from elanus.engine import CollectionName
 from elanus.engine.collections import DropCollection
@@ -154,7 +155,9 @@ def test_a_build_stops_when_its_index_or_collection_goes(house, monkeypatch, wha
 
 def test_a_search_whose_call_is_over_ends(indexed):
     assert found(indexed, 5)[0] == 5
-    with deadline.limited(0.0, lambda: False), pytest.raises(deadline.Expired):
+    with deadline.limited(CallLimit(0.0)), pytest.raises(deadline.Expired):
         found(indexed, 5)
-    with deadline.limited(None, lambda: True), pytest.raises(deadline.Cancelled):
+    limit = CallLimit()
+    limit.cancel()
+    with deadline.limited(limit), pytest.raises(deadline.Cancelled):
         found(indexed, 5)

@@ -15,10 +15,11 @@ from elanus.expr.bound import Compare
 from elanus.model.columns import Column, arrow_type
 from elanus.model.errors import Wrapped
 from elanus.model.schema import Field
+from elanus.model.time import NEVER
 from elanus.model.types import DataType
-from elanus.query.explain import explain_filter
+from elanus.query.explain.filter import explain_filter
 from elanus.query.plan import bind_filter, plan_query
-from elanus.query.readers import readers
+from elanus.query.snapshot import Snapshot
 
 C = CollectionName("default", "c")
 PRICE = Field(id=0, name="price", type=DataType.INT64, nullable=True)
@@ -108,7 +109,7 @@ def test_a_seed_fixes_the_sample(shop):
     at = [collection.published(shard) for shard in range(view.manifest.shards)]
 
     def drawn(seed):
-        pinned = readers(view, at, where, random=np.random.default_rng(seed))
+        pinned = Snapshot(view, at, NEVER, 0).readers(where, np.random.default_rng(seed))
         return [rows.rows().tolist() for _, rows in pinned]
 
     assert drawn(1) == drawn(1)
@@ -142,7 +143,7 @@ def test_only_the_rows_of_the_keys_are_looked_at(shop):
     assert isinstance(plan.where.rest, Compare)
     view = collection.view
     at = [collection.published(shard) for shard in range(view.manifest.shards)]
-    report = explain_filter("c", "", plan, view, at)
+    report = explain_filter("c", "", plan.where, Snapshot(view, at, NEVER, 0))
     assert dict(report.tree.how) == {"primary key": len([one for one in report.segments if not one.skipped])}
     (inner,) = report.tree.nodes
     assert (inner.text, inner.rows_in, inner.rows_out) == ("price > 0", 3, 3)

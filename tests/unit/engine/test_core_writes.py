@@ -101,7 +101,7 @@ def test_a_delete_by_filter_spares_rows_written_after_it_looked(house, ready):
     put(house, [1, 2, 3], [1.0, 2.0, 3.0])
     looked = [collection.published(0)]
     put(house, [2], [20.0], Upsert)
-    done = collection.delete(pa.array([1, 2, 9]), looked)
+    done = collection.writes.delete(pa.array([1, 2, 9]), looked)
     assert done.count == 2
     assert stored(house) == {2: 20.0, 3: 3.0}
     house.reopen()
@@ -114,7 +114,7 @@ def test_a_delete_by_filter_spares_later_rows_that_are_in_files(house, ready):
     looked = [collection.published(0)]
     put(house, [2], [20.0], Upsert)
     collection.flush()
-    assert collection.delete(pa.array([1, 2]), looked).count == 1
+    assert collection.writes.delete(pa.array([1, 2]), looked).count == 1
     assert stored(house) == {2: 20.0}
 
 
@@ -153,7 +153,7 @@ def test_a_replaced_row_with_an_automatic_key_is_never_seen_beside_the_new_one(h
     put(house, [1], [1.0])
     new = batch(house, [7], [2.0])
     whole = {column.field.id: column for column in new}
-    collection.insert(collection.manifest.partitions[0].id, ColumnBatch(whole, 1), pa.array([1]))
+    collection.writes.insert(collection.manifest.partitions[0].id, ColumnBatch(whole, 1), pa.array([1]))
     assert seen == [[1.0], [2.0]]
 
 

@@ -1,9 +1,10 @@
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
 from elanus.configuration import SettingsError, find_file, keys, read_settings
-from elanus.model.settings import Settings
+from elanus.model.settings import Credential, ProviderSettings, Settings
 
 
 @pytest.fixture
@@ -26,12 +27,33 @@ def test_each_source_is_stronger_than_the_one_before(file: Path) -> None:
 def test_every_key_can_be_set_from_the_environment_as_text() -> None:
     texts = {"bool": "true", "int": "7", "float": "2.5", "str": "text", "Path": "/some/where"}
     for key, hint in keys().items():
+        if get_origin(hint) is dict:
+            continue
         name = getattr(hint, "__name__", "Path")
         settings = read_settings(None, {"ELANUS_" + key.upper().replace(".", "_"): texts[name]})
         value: object = settings
         for part in key.split("."):
             value = getattr(value, part)
         assert str(value).lower() == texts[name]
+
+
+def test_mappings_are_read_whole_and_as_json_from_the_environment(file: Path) -> None:
+    file.write_text(
+        "credential: {team: {apikey: s3cret}}\nfunction: {rerank: {model: {providers: {tei: {enable: false}}}}}\n"
+    )
+    environment = {"ELANUS_FUNCTIONS_RERANKERS": '{"vllm": {"credential": "team"}}'}
+    assert read_settings(file).functions.rerankers == {"tei": ProviderSettings(enable=False)}
+    functions = read_settings(file, environment).functions
+    assert functions.credentials == {"team": Credential("s3cret")}
+    assert functions.rerankers == {"vllm": ProviderSettings(credential="team")}
+    assert "s3cret" not in repr(functions)
+    with pytest.raises(SettingsError, match="ELANUS_FUNCTIONS_RERANKERS"):
+        read_settings(None, {"ELANUS_FUNCTIONS_RERANKERS": "vllm"})
+
+
+def test_keys_of_a_mapping_that_are_followed_by_nothing_say_nothing(file: Path) -> None:
+    file.write_text("function:\n  rerank:\n    model:\n      providers:\n        tei:\n        vllm:\n          url:\n")
+    assert read_settings(file).functions.rerankers == {"vllm": ProviderSettings()}
 
 
 def test_names_of_milvus_yaml_are_taken(file: Path) -> None:

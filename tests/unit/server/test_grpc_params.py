@@ -10,7 +10,8 @@ from elanus.engine.search import Consistency
 from elanus.model.errors import InvalidParameter, SearchFailed
 from elanus.model.types import DataType, Level
 from elanus.server.grpc import messages as pb
-from elanus.server.grpc.params import check_nq, consistency, parse_query, parse_search
+from elanus.server.grpc.consistency import parse_consistency
+from elanus.server.grpc.params import check_nq, parse_query, parse_search
 from elanus.server.grpc.queries import parse_queries
 from elanus.server.grpc.templates import template_values
 
@@ -32,8 +33,9 @@ from elanus.server.grpc.templates import template_values
         ({"topk": "1", "ignore_growing": "maybe"}, "parse ignore growing field failed"),
         ({"topk": "1", "params": "{"}, "is no JSON"),
         ({"topk": "1", "params": "[1]"}, "should be a JSON object"),
-        ({"topk": "1", "group_by_field": "f"}, "search with group_by_field is not available yet"),
-        ({"topk": "1", "iterator": "True"}, "search with iterator is not available yet"),
+        ({"topk": "1", "group_by_field": "f", "group_size": "x"}, "group_size [x] is invalid"),
+        ({"topk": "1", "group_by_fields": "f, f"}, "duplicate group by fields: f, f"),
+        ({"topk": "1", "group_by_field": "f", "json_type": "Float"}, "json_type Float is not supported, expected one"),
     ],
 )
 def test_bad_search_parameters_are_refused(pairs: dict[str, str], phrase: str) -> None:
@@ -49,7 +51,7 @@ def test_bad_search_parameters_are_refused(pairs: dict[str, str], phrase: str) -
         ({"limit": "1", "offset": "-1"}, "offset [-1] is invalid, should be gte than 0"),
         ({"limit": "16385"}, "(offset+limit) should be in range [1, 16384], but got 16385"),
         ({"limit": "16000", "offset": "400"}, "but got 16400"),
-        ({"limit": "1", "order_by_fields": "a:asc"}, "query with order_by_fields is not available yet"),
+        ({"limit": "1", "order_by_fields": "a:up"}, "invalid order direction 'up' for field 'a'"),
     ],
 )
 def test_bad_query_parameters_are_refused(pairs: dict[str, str], phrase: str) -> None:
@@ -106,12 +108,12 @@ def test_the_number_of_queries_is_limited(nq: int) -> None:
     ],
 )
 def test_consistency_follows_level_and_guarantee(fields: dict[str, int], expected: Consistency) -> None:
-    assert consistency(pb.QueryRequest(**fields)) == expected
+    assert parse_consistency(pb.QueryRequest(**fields)) == expected
 
 
 def test_an_unknown_consistency_level_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="consistency level 9"):
-        consistency(pb.QueryRequest(consistency_level=9))
+        parse_consistency(pb.QueryRequest(consistency_level=9))
 
 
 def test_template_values_become_plain_values() -> None:

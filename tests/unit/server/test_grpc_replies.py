@@ -106,8 +106,9 @@ def test_query_columns_name_themselves_and_the_key() -> None:
 
 
 def test_a_count_is_one_column() -> None:
-    reply = milvus_pb2.QueryResults.FromString(query.encode_result(QueryResult((), (), KEY, 0, AT, count=0), "c"))
-    assert reply.fields_data[0].field_name == "count(*)"
+    counted = QueryResult((), ("Count( * )",), KEY, 0, AT, count=0)
+    reply = milvus_pb2.QueryResults.FromString(query.encode_result(counted, "c"))
+    assert reply.fields_data[0].field_name == "Count( * )"
     assert list(reply.fields_data[0].scalars.long_data.data) == [0]
 
 

@@ -12,7 +12,7 @@ from pymilvus.client.entity_helper import extract_struct_array_from_column_data
 from pymilvus.client.prepare import Prepare
 from pymilvus.grpc_gen import schema_pb2
 
-from elanus.ingest.structs import check_structs
+from elanus.ingest.structs import check_struct_columns
 from elanus.model.columns import Column, arrow_type
 from elanus.model.errors import InvalidParameter
 from elanus.model.ids import FieldId
@@ -140,7 +140,7 @@ def test_structs_arrive_and_return(nullable: bool, data: st.DataObject) -> None:
     row = st.lists(item, max_size=4)
     rows = data.draw(st.lists(st.none() | row if nullable else row, min_size=1, max_size=6))
     columns = received(schema, sent(schema, rows))
-    check_structs(schema, {column.field.id: column for column in columns})
+    check_struct_columns(schema, {column.field.id: column for column in columns})
     assert all(column.data.is_valid().to_pylist() == [row is not None for row in rows] for column in columns)
     read = returned(schema, columns)
     assert [None if row is None else len(row) for row in read] == [None if row is None else len(row) for row in rows]

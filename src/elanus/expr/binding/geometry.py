@@ -60,7 +60,7 @@ def _geometry(scope: Scope, call: nodes.Call, node: nodes.Node) -> ColumnRef:
 def _constant(scope: Scope, node: nodes.Node) -> bytes:
     constant = scope.constant(node, "a geometry must be given as constant WKT")
     if not isinstance(constant.value, str):
-        raise FilterError("a geometry must be given as WKT in quotes")
+        raise FilterError("a geometry should be a string literal or template variable that holds WKT")
     try:
         return wkb_of_text(constant.value)
     except GeometryError as error:
@@ -73,5 +73,5 @@ def _distance(scope: Scope, call: nodes.Call, node: nodes.Node) -> float:
     if constant.template or isinstance(value, bool | str | tuple):
         raise FilterError(f"the distance of {call.name} must be a number, templates are not supported")
     if value < 0 or not math.isfinite(value):
-        raise FilterError(f"the distance of {call.name} must be non-negative, got {value}")
+        raise FilterError(f"{call.name}: the distance parameter must be non-negative, got {value}")
     return float(value)

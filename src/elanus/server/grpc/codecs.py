@@ -29,8 +29,8 @@ from elanus.model.errors import InvalidParameter
 from elanus.model.geometry import GeometryError, wkb_from_wkb, wkb_from_wkt, wkt_from_wkb
 from elanus.model.schema import Field
 from elanus.model.types import INTEGER_RANGES, DataType
+from elanus.server.grpc.nulls import Mask, bitmap, full_row, spread, spread_offsets
 
-Mask = NDArray[np.bool_]
 Payload = dict[str, Any]
 
 SPARSE_PAIR = np.dtype([("index", "<u4"), ("value", "<f4")])
@@ -109,51 +109,12 @@ _NO_VALUES: dict[str, Any] = {
 }
 
 
-# --- nulls ---
-
-
-def _check_valid(field: Field, valid: Mask, count: int) -> None:
-    wanted = int(valid.sum())
-    if count != wanted:
-        raise InvalidParameter.expected(
-            f"the length of field is wrong, field: {field.name}", expected=wanted, actual=count
-        )
-
-
-def _bitmap(valid: Mask | None) -> pa.Buffer | None:
-    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-
-
-def _spread(field: Field, values: NDArray[Any], valid: Mask | None) -> NDArray[Any]:
-    """Return values of the valid rows ([valid rows, ...]) at their places among all rows, zeros elsewhere."""
-    if valid is None:
-        return values
-    _check_valid(field, valid, len(values))
-    full = np.zeros((len(valid), *values.shape[1:]), dtype=values.dtype)
-    full[valid] = values
-    return full
-
-
-def _spread_offsets(field: Field, offsets: NDArray[np.int64], valid: Mask | None) -> NDArray[np.int64]:
-    """Return the offsets of the valid rows as those of all rows, null rows empty."""
-    if valid is None:
-        return offsets
-    full = np.zeros(len(valid) + 1, dtype=np.int64)
-    np.cumsum(_spread(field, np.diff(offsets), valid), out=full[1:])
-    return full
-
-
-def _full_row(valid: Mask | None, row: int) -> int:
-    """Return the number of the ``row``-th valid row among all rows."""
-    return row if valid is None else int(np.flatnonzero(valid)[row])
-
-
 # --- numbers ---
 
 
 def _decode_numbers(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
     values = _narrow(_values(raw), field.type)
-    return _number_array(field.type, _spread(field, values, valid), valid)
+    return _number_array(field.type, spread(field, values, valid), valid)
 
 
 def _values(raw: RawColumn) -> NDArray[Any]:
@@ -164,8 +125,8 @@ def _number_array(kind: DataType, values: NDArray[Any], valid: Mask | None) -> p
     arrow = ARROW_SCALARS[kind]
     if kind is DataType.BOOL:
         bits = np.packbits(values.astype(np.bool_, copy=False), bitorder="little")
-        return pa.Array.from_buffers(arrow, len(values), [_bitmap(valid), pa.py_buffer(bits)])
-    return pa.Array.from_buffers(arrow, len(values), [_bitmap(valid), pa.py_buffer(np.ascontiguousarray(values))])
+        return pa.Array.from_buffers(arrow, len(values), [bitmap(valid), pa.py_buffer(bits)])
+    return pa.Array.from_buffers(arrow, len(values), [bitmap(valid), pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def _narrow(values: NDArray[Any], kind: DataType) -> NDArray[Any]:
@@ -194,12 +155,12 @@ def _decode_text(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
 
 def _check_utf8(field: Field, raw: RawColumn, valid: Mask | None) -> None:
     if raw.invalid_utf8_row >= 0:
-        row = _full_row(valid, raw.invalid_utf8_row)
+        row = full_row(valid, raw.invalid_utf8_row)
         raise InvalidParameter(f"input of field {field.name} should be utf-8 format, but row: {row} is not")
 
 
 def _decode_bytes(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
-    return _text_array(arrow_type(field), _spread_offsets(field, _offsets(raw), valid), raw.data, valid)
+    return _text_array(arrow_type(field), spread_offsets(field, _offsets(raw), valid), raw.data, valid)
 
 
 def _offsets(raw: RawColumn) -> NDArray[np.int64]:
@@ -210,7 +171,7 @@ def _text_array(
     kind: pa.DataType, offsets: NDArray[np.int64], data: NDArray[np.uint8] | None, valid: Mask | None
 ) -> pa.Array:
     held = _NO_VALUES["data"] if data is None else data
-    buffers = [_bitmap(valid), pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(held)]
+    buffers = [bitmap(valid), pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(held)]
     return pa.Array.from_buffers(kind, len(offsets) - 1, buffers)
 
 
@@ -227,7 +188,7 @@ def _decode_instants(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Arr
     if raw.kind == "timestamptz":
         return _decode_numbers(field, raw, valid)
     _check_utf8(field, raw, valid)
-    return _text_array(pa.large_string(), _spread_offsets(field, _offsets(raw), valid), raw.data, valid)
+    return _text_array(pa.large_string(), spread_offsets(field, _offsets(raw), valid), raw.data, valid)
 
 
 def _decode_geometries(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
@@ -235,7 +196,7 @@ def _decode_geometries(field: Field, raw: RawColumn, valid: Mask | None) -> pa.A
     _check_utf8(field, raw, valid)
     is_text = raw.kind == "geometry_wkt"
     kind = pa.large_string() if is_text else pa.large_binary()
-    sent = _text_array(kind, _spread_offsets(field, _offsets(raw), valid), raw.data, valid)
+    sent = _text_array(kind, spread_offsets(field, _offsets(raw), valid), raw.data, valid)
     try:
         if is_text:
             return wkb_from_wkt(sent)
@@ -264,10 +225,10 @@ def _decode_array(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Array:
             expected=f"need {element.word} elements",
             actual=f"got {child.kind}",
         )
-    offsets = np.ascontiguousarray(_spread_offsets(field, _offsets(raw), valid))
+    offsets = np.ascontiguousarray(spread_offsets(field, _offsets(raw), valid))
     elements = _elements(field, child)
     return pa.Array.from_buffers(
-        arrow_type(field), len(offsets) - 1, [_bitmap(valid), pa.py_buffer(offsets)], children=[elements]
+        arrow_type(field), len(offsets) - 1, [bitmap(valid), pa.py_buffer(offsets)], children=[elements]
     )
 
 
@@ -304,7 +265,7 @@ def _decode_vectors(field: Field, raw: RawColumn, valid: Mask | None) -> pa.Arra
     width = field.row_bytes // dtype.itemsize
     _check_dim(field, raw, values, width)
     matrix = np.ascontiguousarray(values).view(dtype).reshape(-1, width)
-    return vector_array(field, _spread(field, matrix, valid), valid)
+    return vector_array(field, spread(field, matrix, valid), valid)
 
 
 def _vector_values(field: Field, raw: RawColumn) -> NDArray[Any]:
@@ -360,12 +321,12 @@ def _decode_vector_lists(field: Field, raw: RawColumn, valid: Mask | None) -> pa
     # The payload's offsets count its own values: floats, or bytes of the other types.
     offsets, rest = np.divmod(_offsets(raw), element.dim if child.kind == "float_vector" else element.row_bytes)
     if rest.any():
-        row = _full_row(valid, int(rest.argmax()) - 1)
+        row = full_row(valid, int(rest.argmax()) - 1)
         raise InvalidParameter(f"row {row} of field {field.name} is not made of whole vectors of dim({field.dim})")
     vectors = vector_array(element, np.ascontiguousarray(values).view(dtype).reshape(-1, width))
-    full = np.ascontiguousarray(_spread_offsets(field, offsets, valid))
+    full = np.ascontiguousarray(spread_offsets(field, offsets, valid))
     return pa.Array.from_buffers(
-        arrow_type(field), len(full) - 1, [_bitmap(valid), pa.py_buffer(full)], children=[vectors]
+        arrow_type(field), len(full) - 1, [bitmap(valid), pa.py_buffer(full)], children=[vectors]
     )
 
 

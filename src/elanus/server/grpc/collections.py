@@ -13,8 +13,8 @@ from elanus.model.time import physical_ms
 from elanus.server.grpc import messages as pb
 from elanus.server.grpc import status
 from elanus.server.grpc.channels import physical_channels, virtual_channels
+from elanus.server.grpc.consistency import parse_level
 from elanus.server.grpc.pairs import pairs_from, pairs_to
-from elanus.server.grpc.params import parse_level
 from elanus.server.grpc.rpc import Call, rpc
 from elanus.server.grpc.schemas import parse_schema, schema_to
 

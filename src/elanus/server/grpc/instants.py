@@ -16,6 +16,7 @@ from elanus.model.columns import Column, fixed_values, varlen_buffers
 from elanus.model.errors import InvalidParameter
 from elanus.model.schema import Field
 from elanus.model.types import DataType
+from elanus.server.grpc.nulls import bitmap
 
 Local = NDArray[np.datetime64]
 MAX_TIME_FIELDS: Final = 32
@@ -65,7 +66,7 @@ class TimeFormat:
             local = zone(self.timezone).to_local(instants).view("M8[us]")
             return _parts(column, np.stack([PARTS[part](local) for part in self.parts], axis=1))
         offsets, texts = zone(self.timezone).format(instants)
-        buffers = [_bitmap(column), pa.py_buffer(offsets), pa.py_buffer(texts)]
+        buffers = [bitmap(column.valid), pa.py_buffer(offsets), pa.py_buffer(texts)]
         return Column(column.field, pa.Array.from_buffers(pa.large_string(), len(data), buffers))
 
 
@@ -96,12 +97,8 @@ def _parts(column: Column, values: NDArray[np.int64]) -> Column:
     lengths = np.full(rows, width) if column.valid is None else column.valid * width
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     elements = pa.array(np.ascontiguousarray(kept).reshape(-1))
-    buffers = [_bitmap(column), pa.py_buffer(offsets)]
+    buffers = [bitmap(column.valid), pa.py_buffer(offsets)]
     return Column(field, pa.Array.from_buffers(pa.large_list(pa.int64()), rows, buffers, children=[elements]))
-
-
-def _bitmap(column: Column) -> pa.Buffer | None:
-    return None if column.valid is None else pa.py_buffer(np.packbits(column.valid, bitorder="little"))
 
 
 def _within(unit: str, whole: str) -> Callable[[Local], NDArray[np.int64]]:

@@ -24,7 +24,7 @@ def encode_outputs(field_number: int, columns: Sequence[Output], times: TimeForm
 def _encode(output: Output, times: TimeFormat) -> bytes:
     if isinstance(output, OutputStruct):
         return encode_struct(output.struct, output.columns)
-    column = _asked(output)
+    column = asked_keys(output)
     return encode_column(times.show(column) if column.field.type is DataType.TIMESTAMPTZ else column)
 
 
@@ -36,7 +36,7 @@ def encode_keys(field_number: int, keys: pa.Array) -> bytes:
     return wrap(field_number, [encode_ids("string", offsets=offsets, data=data)])
 
 
-def _asked(output: OutputColumn) -> Column:
+def asked_keys(output: OutputColumn) -> Column:
     """Return the column, of a dynamic one only the keys that were asked for."""
     column = output.column
     if not output.keys or not len(column):

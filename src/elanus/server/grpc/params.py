@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from elanus.collection.properties import check_timezone
-from elanus.engine.search import Consistency
+from elanus.engine.search import GroupBy, Sort
 from elanus.model import limits
 from elanus.model.errors import InvalidParameter
 from elanus.model.params import parse_bool
-from elanus.model.types import Level
+from elanus.server.grpc.grouping import parse_group_by
 from elanus.server.grpc.instants import parse_time_fields
-from elanus.server.grpc.pairs import parse_int, unavailable
-
-# Keys of a search that are no parameters of its index.
-SEARCH_KEYS = frozenset(
-    {
-        "anns_field",
-        "topk",
-        "limit",
-        "params",
-        "metric_type",
-        "round_decimal",
-        "offset",
-        "ignore_growing",
-        "timezone",
-        "time_fields",
-        "page_retain_order",
-    }
-)
-# Asking for one of these with a value other than "False", 0 or nothing is refused.
-SEARCH_UNAVAILABLE = (
-    "iterator",
-    "search_iter_v2",
-    "group_by_field",
-    "group_by_fields",
-    "order_by_fields",
-    "analyzer_name",
-)
-QUERY_UNAVAILABLE = ("iterator", "group_by_fields", "order_by_fields", "query_iter_last_pk")
-OFF = ("", "false", "0", "[]", "none")
+from elanus.server.grpc.keys import PROFILE, RECALL, SEARCH_KEYS, SEARCH_UNAVAILABLE
+from elanus.server.grpc.ordering import parse_groups, parse_order
+from elanus.server.grpc.pairs import is_asked, parse_int, unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +26,10 @@ class SearchParams:
 
     timezone     where local times are, empty for the collection's
     time_fields  parts of instants that are returned in place of texts
+    group        how hits are put in groups, None when they aren't
+    profile      whether the reply says what the search did
+    recall       whether it says what the search missed
+    order        what hits are ordered by, nothing for their scores
     """
 
     anns_field: str
@@ -63,71 +41,70 @@ class SearchParams:
     index: Mapping[str, Any] = field(default_factory=dict)
     timezone: str = ""
     time_fields: tuple[str, ...] = ()
+    group: GroupBy | None = None
+    profile: bool = False
+    recall: bool = False
+    order: tuple[Sort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class QueryParams:
-    """The parameters of a query; ``limit`` is None for all rows, the others are as of a search."""
+    """The parameters of a query; ``limit`` is None for all rows, the others are as of ``QueryRequest``."""
 
     limit: int | None
     offset: int
     ignore_growing: bool
     timezone: str = ""
     time_fields: tuple[str, ...] = ()
+    order: tuple[Sort, ...] = ()
+    group_by: tuple[str, ...] = ()
+    having: str = ""
 
 
 def parse_search(pairs: Mapping[str, str]) -> SearchParams:
     """Return the parameters of a search; raises InvalidParameter that names key, value and range."""
-    _refuse(pairs, SEARCH_UNAVAILABLE, "search")
+    for key in SEARCH_UNAVAILABLE:
+        if is_asked(pairs, key):
+            raise unavailable(f"search with {key}")
     topk = _topk(pairs)
     return SearchParams(
         anns_field=pairs.get("anns_field", ""),
         topk=topk,
         offset=_offset(pairs, topk),
         metric=pairs.get("metric_type", ""),
-        round_decimal=_round_decimal(pairs),
+        round_decimal=parse_round_decimal(pairs),
         ignore_growing=_ignore_growing(pairs),
         index=_index_params(pairs),
         timezone=_timezone(pairs),
         time_fields=parse_time_fields(pairs.get("time_fields", "")),
+        group=parse_group_by(pairs),
+        profile=_flag(pairs, PROFILE),
+        recall=_flag(pairs, RECALL),
+        order=parse_order(pairs),
     )
 
 
 def parse_query(pairs: Mapping[str, str]) -> QueryParams:
     """Return the parameters of a query; raises InvalidParameter that names key, value and range."""
-    _refuse(pairs, QUERY_UNAVAILABLE, "query")
     limit = _integer(pairs, "limit") if pairs.get("limit") else None
     offset = _integer(pairs, "offset", "0")
-    _check_window(limit, offset)
-    time_fields = parse_time_fields(pairs.get("time_fields", ""))
-    return QueryParams(limit, offset, _ignore_growing(pairs), _timezone(pairs), time_fields)
+    check_window(limit, offset)
+    group_by, having = parse_groups(pairs)
+    return QueryParams(
+        limit=limit,
+        offset=offset,
+        ignore_growing=_ignore_growing(pairs),
+        timezone=_timezone(pairs),
+        time_fields=parse_time_fields(pairs.get("time_fields", "")),
+        order=parse_order(pairs),
+        group_by=group_by,
+        having=having,
+    )
 
 
-def consistency(request: Any) -> Consistency:
-    """Return which writes a read must see; explains the guarantee timestamps that older clients send alone."""
-    guarantee = request.guarantee_timestamp
-    if request.use_default_consistency:
-        return Consistency(None, guarantee)
-    level = parse_level(request.consistency_level)
-    if level is Level.STRONG and guarantee:
-        legacy = {1: Level.EVENTUALLY, 2: Level.BOUNDED}
-        level = legacy.get(guarantee, Level.CUSTOMIZED)
-    named = level in (Level.SESSION, Level.CUSTOMIZED)
-    return Consistency(level, guarantee if named else 0)
-
-
-def parse_level(number: int) -> Level:
-    """Return the consistency level of a number on the wire."""
-    try:
-        return Level(number)
-    except ValueError:
-        raise InvalidParameter(f"consistency level {number} should be in range [0, 4]") from None
-
-
-def _refuse(pairs: Mapping[str, str], keys: Collection[str], what: str) -> None:
-    for key in keys:
-        if pairs.get(key, "").strip().lower() not in OFF:
-            raise unavailable(f"{what} with {key}")
+def _flag(pairs: Mapping[str, str], key: str) -> bool:
+    """Return a switch that may be written beside the parameters of the index or among them."""
+    return parse_bool(key, pairs.get(key) or _object(pairs.get("params", "")).get(key) or "false")
 
 
 def _integer(pairs: Mapping[str, str], key: str, default: str = "") -> int:
@@ -154,7 +131,8 @@ def _offset(pairs: Mapping[str, str], topk: int) -> int:
     return offset
 
 
-def _check_window(limit: int | None, offset: int) -> None:
+def check_window(limit: int | None, offset: int) -> None:
+    """Raise InvalidParameter unless a page may be asked for; ``limit`` is None for all rows."""
     if limit is not None and limit <= 0:
         raise InvalidParameter(f"limit [{limit}] is invalid, should be greater than 0")
     if offset < 0:
@@ -175,7 +153,8 @@ def check_nq(nq: int) -> None:
         )
 
 
-def _round_decimal(pairs: Mapping[str, str]) -> int:
+def parse_round_decimal(pairs: Mapping[str, str]) -> int:
+    """Return to how many decimals scores are rounded, -1 for not at all."""
     text, top = pairs.get("round_decimal", "-1"), limits.ROUND_DECIMAL_MAX
     try:
         value = int(text)
@@ -202,10 +181,9 @@ def _timezone(pairs: Mapping[str, str]) -> str:
 
 def _index_params(pairs: Mapping[str, str]) -> dict[str, Any]:
     """Return what is meant for the index: the ``params`` object over keys written beside it."""
-    known = SEARCH_KEYS.union(SEARCH_UNAVAILABLE)
-    flat: dict[str, Any] = {key: value for key, value in pairs.items() if key not in known}
+    flat: dict[str, Any] = {key: value for key, value in pairs.items() if key not in SEARCH_KEYS}
     nested = _object(pairs.get("params", ""))
-    return flat | {key: value for key, value in nested.items() if key not in known}
+    return flat | {key: value for key, value in nested.items() if key not in SEARCH_KEYS}
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from elanus.server.grpc import messages as pb
 from elanus.server.grpc.pairs import unavailable
 
 DIM_MISMATCH = 2032
-EMBEDDING_LISTS = range(300, 306)
+LISTS = 200
+"""What the number of a placeholder's type is above that of the vectors when each value is a list of them."""
 
 
 def parse_queries(group: bytes) -> Queries:
@@ -26,8 +28,10 @@ def parse_queries(group: bytes) -> Queries:
             vectors differ in length
     """
     placeholder = _only(group)
-    kind = _vector_type(placeholder)
+    kind, in_lists = _vector_type(placeholder)
     values = placeholder.values
+    if in_lists:
+        return _lists(kind, values)
     if kind is DataType.SPARSE_FLOAT_VECTOR:
         return Queries(kind, len(values), sparse=pa.array(values, type=pa.large_binary()))
     lengths = {len(value) for value in values}
@@ -52,12 +56,27 @@ def _only(group: bytes) -> Any:
     return placeholders[0]
 
 
-def _vector_type(placeholder: Any) -> DataType:
+def _lists(kind: DataType, values: Sequence[bytes]) -> Queries:
+    """Return queries that are lists of vectors; how many of them tells the field's dimension alone."""
+    dtype = VECTOR_DTYPES[kind]
+    sizes = np.array([len(value) for value in values], dtype=np.int64)
+    if (sizes % dtype.itemsize).any():
+        raise SearchFailed(
+            f"vector dimension mismatch, lists of {sorted(set(sizes.tolist()))} bytes, {dtype.itemsize} a value",
+            segcore=DIM_MISMATCH,
+        )
+    flat = np.frombuffer(b"".join(values), dtype=dtype)
+    starts = np.concatenate(([0], np.cumsum(sizes // dtype.itemsize)))
+    return Queries(kind, len(values), matrix=flat.reshape(1, -1), lists=starts)
+
+
+def _vector_type(placeholder: Any) -> tuple[DataType, bool]:
+    """Return the type of the vectors, and whether each value is a list of them."""
     number = placeholder.type
-    if number in EMBEDDING_LISTS or placeholder.element_level:
-        raise unavailable("search with lists of vectors")
     if number == DataType.VARCHAR:
         raise unavailable("search by text")
     if number in VECTOR_DTYPES or number == DataType.SPARSE_FLOAT_VECTOR:
-        return DataType(number)
+        return DataType(number), False
+    if number - LISTS in VECTOR_DTYPES:
+        return DataType(number - LISTS), True
     raise InvalidParameter(f"placeholder type {number} can't be searched for, give vectors")

@@ -5,80 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from elanus.expr import SKIPPED, Step
 from elanus.expr.describe import describe
-from elanus.model.ids import PartitionId
 from elanus.model.schema import Schema
-from elanus.model.time import NEVER, Timestamp
-from elanus.query.plan import QueryPlan, Where
-from elanus.query.prune import Choice, prune
+from elanus.query.explain.report import FilterReport, NodeReport, SegmentReport
+from elanus.query.plan import Where
+from elanus.query.prune import Choice
+from elanus.query.snapshot import Snapshot
 from elanus.segment.filtering import Scope, passing, visible
 from elanus.segment.view import View
-
-
-@dataclass(frozen=True, slots=True)
-class NodeReport:
-    """One node of the filter, over all segments that were read.
-
-    text        the node, in the filter language
-    how         each way in which it was answered, and in how many segments; the most frequent first
-    candidates  rows that inexact indexes left to be looked at, -1 when there was none
-    seconds     wall time, inner nodes included
-    nodes       the inner nodes, in the order of their evaluation in the first segment
-    """
-
-    text: str
-    how: tuple[tuple[str, int], ...]
-    rows_in: int
-    rows_out: int
-    candidates: int
-    seconds: float
-    nodes: tuple[NodeReport, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentReport:
-    """One segment.
-
-    state     growing or sealed
-    visible   rows that the read sees: neither deleted, nor expired, nor written later
-    selected  visible rows that pass the filter
-    skipped   why the segment wasn't read, empty when it was
-    """
-
-    id: int
-    state: str
-    partition: str
-    rows: int
-    visible: int
-    selected: int
-    seconds: float
-    skipped: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FilterReport:
-    """What a filter did over a collection.
-
-    filter    as it was written
-    meaning   as it was understood: names resolved, constants folded, in the filter language
-    planning  seconds to parse and bind
-    seconds   to evaluate, all segments one after the other
-    tree      None when no segment had to be read
-    """
-
-    collection: str
-    filter: str
-    meaning: str
-    rows: int
-    visible: int
-    selected: int
-    planning: float
-    seconds: float
-    tree: NodeReport | None
-    segments: tuple[SegmentReport, ...]
 
 
 def summarize(steps: Sequence[Step], schema: Schema) -> NodeReport | None:
@@ -124,31 +60,25 @@ class Stopwatch:
 def explain_filter(
     collection: str,
     text: str,
-    plan: QueryPlan,
-    view: View,
-    at: Sequence[Timestamp],
-    *,
-    expired: Timestamp = NEVER,
-    partitions: frozenset[PartitionId] | None = None,
+    where: Where,
+    seen: Snapshot,
     planning: float = 0.0,
 ) -> FilterReport:
-    """Evaluate a query's filter over a view, segment by segment, and say what happened; nothing is fetched.
+    """Evaluate a filter over what a read sees, segment by segment, and say what happened; nothing is fetched.
 
-    at, expired, partitions  as ``readers`` takes them
+    text      the filter as it was written
+    planning  seconds that binding took
     """
-    schema, where = view.manifest.schema, plan.where
+    schema = seen.view.manifest.schema
     reports, steps = [], []
-    for choice in prune(
-        view, at, where.pruner, expired=expired, partitions=partitions, ignore_growing=plan.ignore_growing
-    ):
-        scope = Scope(choice.at, expired, where.expression, where.keys, where.raw_json, where.rest)
-        report, step = _read(choice, scope, view)
+    for choice, scope in seen.choices(where):
+        report, step = _read(choice, scope, seen.view)
         reports.append(report)
         steps += [step] if step is not None else []
     return FilterReport(
         collection=collection,
         filter=text,
-        meaning=_meaning(where, schema),
+        meaning=meaning_of(seen.living(where), schema),
         rows=sum(report.rows for report in reports),
         visible=sum(report.visible for report in reports),
         selected=sum(report.selected for report in reports),
@@ -159,7 +89,7 @@ def explain_filter(
     )
 
 
-def _meaning(where: Where, schema: Schema) -> str:
+def meaning_of(where: Where, schema: Schema) -> str:
     """Return a filter as it was understood; a sample is named, though it is not drawn."""
     text = "true" if where.expression is None else describe(where.expression, schema)
     return text if where.sample is None else f"({text}) and random_sample({where.sample})"

@@ -1,0 +1,1 @@
+"""Columns to columns: models that score rows, in services elsewhere or in files here."""
