@@ -81,7 +81,7 @@ class Collection:
         self.search_plans: PlanCache[SearchPlan] = PlanCache()
         self.settled = SettledSearches()
         self.hybrid_plans: PlanCache[HybridPlan] = PlanCache()
-        self._cell = ViewCell(self._view_of(manifest))
+        self._cell = ViewCell(self._view_of(manifest), self.settled.clear)
         self._shards = tuple(self._shard(number) for number in range(manifest.shards))
         self.writes = Writes(self._shards, self._cell, services.clock, self._flush_when_full)
         self.maintenance = Maintenance(self)

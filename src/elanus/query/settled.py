@@ -7,6 +7,7 @@ every ``REFRESHED`` searches: then a search takes the long way, where recall is 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -65,25 +66,40 @@ class Settled:
 
 
 @dataclass(slots=True, eq=False)
+class _Known:
+    """What is known of the searches over the same rows; never of others, whoever looks at it when.
+
+    view  not held: what a collection has let go of is free
+    """
+
+    view: weakref.ref[View]
+    at: tuple[Timestamp, ...]
+    asked: set[Hashable] = field(default_factory=set)
+    searches: dict[Hashable, Settled] = field(default_factory=dict)
+
+    def is_of(self, epoch: Epoch) -> bool:
+        view, at = epoch
+        return self.view() is view and self.at == at
+
+
+@dataclass(slots=True, eq=False)
 class SettledSearches:
     """The settled searches of one collection. Safe from any thread; what two settle at once is settled twice."""
 
-    _epoch: Epoch | None = None
-    _asked: set[Hashable] = field(default_factory=set)
-    _searches: dict[Hashable, Settled] = field(default_factory=dict)
+    _known: _Known | None = None
 
     def get(self, key: Hashable, epoch: Epoch) -> Settled | None:
         """Return the search settled under ``key``, None where there is none or something has changed."""
-        known = self._epoch
-        if known is None or known[0] is not epoch[0] or known[1] != epoch[1]:
+        known = self._known
+        if known is None or not known.is_of(epoch):
             return None
-        found = self._searches.get(key)
+        found = known.searches.get(key)
         if found is None:
             return None
         found.left -= 1
         if found.left >= 0:
             return found
-        self._searches.pop(key, None)
+        known.searches.pop(key, None)
         return None
 
     def offer(self, key: Hashable, epoch: Epoch, plan: SearchPlan, seen: Snapshot) -> None:
@@ -91,25 +107,29 @@ class SettledSearches:
 
         cost  a microsecond; where it is settled, that of its filter
         """
-        known = self._epoch
-        if known is None or known[0] is not epoch[0] or known[1] != epoch[1]:
-            self._epoch, self._asked, self._searches = epoch, {key}, {}
-        elif key not in self._asked:
-            if len(self._asked) >= MOST_SEARCHES:
-                self._asked.clear()
-            self._asked.add(key)
-        elif key not in self._searches:
-            self._settle(key, plan, seen)
+        known = self._known
+        if known is None or not known.is_of(epoch):
+            view, at = epoch
+            self._known = _Known(weakref.ref(view), at, {key})
+        elif key not in known.asked:
+            if len(known.asked) >= MOST_SEARCHES:
+                known.asked.clear()
+            known.asked.add(key)
+        elif key not in known.searches:
+            _add(known.searches, key, settle(plan, seen))
 
-    def _settle(self, key: Hashable, plan: SearchPlan, seen: Snapshot) -> None:
-        settled = settle(plan, seen)
-        if settled is None:
-            return
-        held = settled.nbytes + sum(one.nbytes for one in list(self._searches.values()))
-        if held > MOST_BYTES or len(self._searches) >= MOST_SEARCHES:
-            self._searches = {}
-        if settled.nbytes <= MOST_BYTES:
-            self._searches[key] = settled
+    def clear(self) -> None:
+        """Let go of all of them, and of what they hold: the view is another one."""
+        self._known = None
+
+
+def _add(searches: dict[Hashable, Settled], key: Hashable, settled: Settled | None) -> None:
+    if settled is None or settled.nbytes > MOST_BYTES:
+        return
+    held = settled.nbytes + sum(one.nbytes for one in list(searches.values()))
+    if held > MOST_BYTES or len(searches) >= MOST_SEARCHES:
+        searches.clear()
+    searches[key] = settled
 
 
 def settle(plan: SearchPlan, seen: Snapshot) -> Settled | None:

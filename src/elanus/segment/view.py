@@ -59,14 +59,19 @@ def _changed(values: tuple[T, ...], at: int, value: T) -> tuple[T, ...]:
 
 
 class ViewCell:
-    """Holds the current view; a swap is atomic against other swaps, a read takes no lock."""
+    """Holds the current view; a swap is atomic against other swaps, a read takes no lock.
 
-    def __init__(self, view: View) -> None:
+    swapped  called after each swap, to let go of what was known of the view before
+    """
+
+    def __init__(self, view: View, swapped: Callable[[], None]) -> None:
         self.view = view
+        self._swapped = swapped
         self._lock = threading.Lock()
 
     def swap(self, change: Callable[[View], View]) -> View:
         """Replace the view by what ``change`` makes of it."""
         with self._lock:
             self.view = change(self.view)
+            self._swapped()
             return self.view
