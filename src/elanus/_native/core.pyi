@@ -535,7 +535,10 @@ KeyBuffers = tuple[Buffer, Buffer | None]
 _Located = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 def merge_hits(
-    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], KeyBuffers]], offset: int, limit: int
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], KeyBuffers]],
+    offset: int,
+    limit: int,
+    tolerance: float,
 ) -> _Located | None: ...
 
 DirectPart = tuple[
@@ -553,7 +556,11 @@ class DirectSearch:
     """A search that is settled but for its vectors."""
 
     def __init__(
-        self, parts: Sequence[DirectPart], takes: Sequence[tuple[int, str]], page: tuple[int, int], descending: bool
+        self,
+        parts: Sequence[DirectPart],
+        takes: Sequence[tuple[int, str]],
+        page: tuple[int, int],
+        order: tuple[float, bool],
     ) -> None: ...
     def run(
         self, body: bytes, start: int, end: int, nq: int, limit: Limit | None

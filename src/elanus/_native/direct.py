@@ -73,15 +73,27 @@ class Answer:
 class DirectSearch:
     """A search that is settled but for its vectors; safe from any thread."""
 
-    def __init__(self, parts: Sequence[Part], field: DataType, offset: int, limit: int, *, descending: bool) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        field: DataType,
+        offset: int,
+        limit: int,
+        *,
+        tolerance: float,
+        descending: bool,
+    ) -> None:
         """Settle a search.
 
         field       type of the vectors that are searched
+        tolerance   hits whose distances are less than this apart are equal, and their keys decide
         descending  whether scores are negated distances
         raises      ValueError for parts that don't fit together
         """
         takes = [(int(asked), ELEMENTS[asked]) for asked in ASKED_WITH[field]]
-        self._native = core.DirectSearch([_native(part) for part in parts], takes, (offset, limit), descending)
+        self._native = core.DirectSearch(
+            [_native(part) for part in parts], takes, (offset, limit), (tolerance, descending)
+        )
 
     def run(self, body: bytes, start: int, end: int, nq: int) -> Answer | None:
         """Search for the nq vectors of the serialized ``PlaceholderGroup`` at ``body[start:end]``.

@@ -34,14 +34,15 @@ class Located:
     distances: NDArray[np.float32]
 
 
-def merge_hits(found: Sequence[tuple[Hits, pa.Array]], offset: int, limit: int) -> Located | None:
+def merge_hits(found: Sequence[tuple[Hits, pa.Array]], offset: int, limit: int, tolerance: float) -> Located | None:
     """Return the places ``offset .. offset + limit`` of each query's hits.
 
-    found    the hits of each part, and the primary keys of all its rows, int64 or large_string
-    returns  None where hits lie so near each other that the tolerance decides; see ``elanus.query.order``
+    found      the hits of each part, and the primary keys of all its rows, int64 or large_string
+    tolerance  hits whose distances are less than this apart are equal, and their keys decide
+    returns    None where it comes to that for hits that don't lie at the same distance
     """
     parts = [(hits.rows, hits.distances, key_buffers(keys)) for hits, keys in found]
-    merged = core.merge_hits(parts, offset, limit)
+    merged = core.merge_hits(parts, offset, limit, tolerance)
     return None if merged is None else Located(*merged)
 
 

@@ -21,6 +21,7 @@ from elanus.query.plan import SearchPlan
 from elanus.query.request import HybridRequest, Queries, SearchRequest
 from elanus.query.result_size import check_candidates
 from elanus.query.retrieve import retrieve
+from elanus.query.settled import settle
 from elanus.query.snapshot import Snapshot
 
 __all__ = ["Hybrid"]
@@ -78,13 +79,12 @@ def _asked_before(
     collection: Collection, key: Hashable, plan: SearchPlan, queries: Queries, seen: Snapshot
 ) -> Candidates:
     """Return the hits of a route, by the short way once it was asked before over the same rows."""
-    epoch = (seen.view, tuple(seen.at))
-    settled = collection.settled.get(key, epoch)
+    settled = collection.settled.get(key, seen.epoch)
     found = None if settled is None else settled.find(queries)
     if found is not None:
         return found
     candidates = retrieve(plan, queries, seen, probe=collection.probe)
-    collection.settled.offer(key, epoch, plan, seen)
+    collection.settled.offer(key, seen.epoch, lambda: settle(plan, seen))
     return candidates
 
 

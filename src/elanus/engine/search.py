@@ -48,6 +48,7 @@ from elanus.query.result import ElementRuns, GroupValues, Output, OutputColumn, 
 from elanus.query.result_size import QUERY, SEARCH, fetch_within
 from elanus.query.retrieve import retrieve
 from elanus.query.select import Selected, count_rows, select_first, select_rows
+from elanus.query.settled import settle
 from elanus.query.snapshot import Snapshot
 from elanus.query.structs.elements import select_elements
 from elanus.query.tables.tabulate import tabulate
@@ -114,7 +115,7 @@ def search(instance: Instance, command: Search) -> SearchResult:
         return replace(result_of(candidates, plan.output, command, manifest, seen.time), position=position)
     candidates = retrieve(plan, queries, seen, trace=trace, probe=collection.probe)
     if trace is None and command.plan_key is not None and command.ids is None and command.round_decimal < 0:
-        collection.settled.offer(command.plan_key, (seen.view, tuple(seen.at)), plan, seen)
+        collection.settled.offer(command.plan_key, seen.epoch, lambda: settle(plan, seen))
     if plan.facets is not None:
         result = result_of(candidates.page(0, 0), plan.output, command, manifest, seen.time)
         result = replace(result, facets=plan.facets.apply(candidates))

@@ -9,11 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from elanus.model.hits import Hits
-
 TOLERANCE: Final = np.float32(1.19e-8)
-"""Distances less than this apart are equal. Floats of 32 bits are so near each other only below ``TELLS_APART``."""
-TELLS_APART: Final = 0.125
+"""Distances less than this apart are equal. Floats of 32 bits are so near each other only below an eighth."""
 
 
 def order_hits(
@@ -48,22 +45,6 @@ def order_hits(
     last = (ranks, runs) if elements is None else (elements[order], ranks, runs)
     tied: NDArray[np.int64] = order[np.lexsort(last)]
     return tied
-
-
-def any_tied(hits: Hits) -> bool:
-    """Whether two neighbouring hits of a query count as equal."""
-    equal = hits.distances[:, 1:] == hits.distances[:, :-1]
-    return bool((equal & (hits.rows[:, 1:] >= 0)).any()) or any_nearly_tied(hits)
-
-
-def any_nearly_tied(hits: Hits) -> bool:
-    """Whether two neighbouring hits of a query count as equal without lying at the same distance."""
-    distances = hits.distances
-    if not distances.size or distances[:, 0].min() >= TELLS_APART or distances[:, -1].max() <= -TELLS_APART:
-        return False
-    with np.errstate(invalid="ignore"):  # infinities
-        near = (distances[:, 1:] - distances[:, :-1]) < TOLERANCE
-    return bool((near & (distances[:, 1:] != distances[:, :-1])).any())
 
 
 def ranks_of(keys: pa.Array) -> NDArray[np.int64]:

@@ -122,8 +122,8 @@ class SearchPlan:
     def is_plain(self) -> bool:
         """Whether the nearest rows that pass the filter are all that is asked for, and nobody says how to find them."""
         more = (self.window, self.lists, self.element_filter, self.scorer, self.grouping, self.facets)
-        asked = self.params.hints or self.where.sample is not None or self.tolerance != TOLERANCE
-        return not self.stages and not asked and not any(more)
+        told = self.params.hints or self.where.sample is not None
+        return not self.stages and not told and all(one is None for one in more)
 
     @property
     def filters_iteratively(self) -> bool:

@@ -8,7 +8,7 @@ every ``REFRESHED`` searches: then a search takes the long way, where recall is 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,10 +18,10 @@ from elanus.index.base import GroupedIndex
 from elanus.model.bitset import Bitset, intersect
 from elanus.model.time import Timestamp
 from elanus.query.candidates import Candidates
-from elanus.query.merge import gather_keys
+from elanus.query.merge import candidates_at
 from elanus.query.plan import SearchPlan
 from elanus.query.request import Queries
-from elanus.query.snapshot import Snapshot
+from elanus.query.snapshot import Epoch, Snapshot
 from elanus.segment.base import SegmentReader
 from elanus.segment.view import View
 
@@ -29,9 +29,6 @@ REFRESHED: Final = 64
 MOST_SEARCHES: Final = 256
 MOST_BYTES: Final = 64 * 2**20
 """Of the bitmaps of rows that pass filters."""
-
-Epoch = tuple[View, tuple[Timestamp, ...]]
-"""What must stay the same: the view, and for each shard up to where its writes are seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,9 +57,8 @@ class Settled:
         found = self.native.find(Vectors.of(queries.matrix, queries.type))
         if found is None:
             return None
-        keys = gather_keys(self.segments, found.parts, found.rows, self.plan.primary.id)
         descending = self.plan.metric.larger_is_nearer
-        return Candidates(self.segments, found.counts, found.parts, found.rows, keys, found.distances, descending)
+        return candidates_at(found, self.segments, self.plan.primary, descending=descending)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,10 +98,11 @@ class SettledSearches:
         known.searches.pop(key, None)
         return None
 
-    def offer(self, key: Hashable, epoch: Epoch, plan: SearchPlan, seen: Snapshot) -> None:
+    def offer(self, key: Hashable, epoch: Epoch, settled: Callable[[], Settled | None]) -> None:
         """Take note of a search that was answered the long way; the second time it is settled.
 
-        cost  a microsecond; where it is settled, that of its filter
+        settled  settles it, see ``settle``
+        cost     a microsecond; where it is settled, that of its filter
         """
         known = self._known
         if known is None or not known.is_of(epoch):
@@ -116,7 +113,7 @@ class SettledSearches:
                 known.asked.clear()
             known.asked.add(key)
         elif key not in known.searches:
-            _add(known.searches, key, settle(plan, seen))
+            _add(known.searches, key, settled())
 
     def clear(self) -> None:
         """Let go of all of them, and of what they hold: the view is another one."""
@@ -150,7 +147,9 @@ def settle(plan: SearchPlan, seen: Snapshot) -> Settled | None:
     if not parts:
         return None
     descending = plan.metric.larger_is_nearer
-    native = DirectSearch(parts, plan.field.type, plan.offset, plan.limit, descending=descending)
+    native = DirectSearch(
+        parts, plan.field.type, plan.offset, plan.limit, tolerance=plan.tolerance, descending=descending
+    )
     return Settled(plan, segments, native, seen.time, nbytes)
 
 

@@ -19,6 +19,9 @@ from elanus.segment.base import SegmentReader
 from elanus.segment.filtering import Pinned, Scope, keep
 from elanus.segment.view import View
 
+Epoch = tuple[View, tuple[Timestamp, ...]]
+"""What stays the same as long as nothing is written: a view, and for each shard up to where its writes are seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -44,6 +47,11 @@ class Snapshot:
     def time(self) -> Timestamp:
         """The latest moment that is seen, or the name of the pinned one."""
         return self.moment or max(self.at)
+
+    @property
+    def epoch(self) -> Epoch:
+        """What later reads of the same rows have in common."""
+        return self.view, tuple(self.at)
 
     @property
     def lasts(self) -> bool:

@@ -31,7 +31,7 @@ def part() -> Part:
 
 
 def settled(*parts: Part, offset: int = 0, limit: int = K) -> DirectSearch:
-    return DirectSearch(parts, DataType.FLOAT_VECTOR, offset, limit, descending=False)
+    return DirectSearch(parts, DataType.FLOAT_VECTOR, offset, limit, tolerance=0.0, descending=False)
 
 
 def group(values: list[bytes], kind: int = common_pb2.PlaceholderType.FloatVector) -> bytes:

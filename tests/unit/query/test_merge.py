@@ -1,4 +1,4 @@
-"""Hits of several segments in one order, natively and by numpy."""
+"""Hits of several segments in one order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +15,8 @@ from elanus.model.hits import Hits
 from elanus.model.ids import FieldId
 from elanus.model.schema import Field
 from elanus.model.types import DataType
-from elanus.query import merge as merging
-from elanus.query.candidates import Candidates
 from elanus.query.merge import merge
+from elanus.query.order import TOLERANCE
 
 NUMBER = Field(id=FieldId(100), name="id", type=DataType.INT64, is_primary=True)
 TEXT = Field(id=FieldId(100), name="id", type=DataType.VARCHAR, is_primary=True, max_length=9)
@@ -45,21 +43,21 @@ def segment(keys: list[int], *, text: bool) -> Rows:
     return Rows(TEXT if text else NUMBER, pa.array(values, type=pa.large_string() if text else pa.int64()))
 
 
-def listed(candidates: Candidates) -> list[Any]:
-    hits = zip(candidates.keys.to_pylist(), candidates.distances.tolist(), strict=True)
-    return [candidates.counts.tolist(), list(hits), candidates.parts.tolist(), candidates.rows.tolist()]
-
-
-def by_numpy(monkeypatch: pytest.MonkeyPatch, *args: Any, **options: Any) -> Candidates:
-    with monkeypatch.context() as patch:
-        patch.setattr(merging, "FEW_HITS", 0)
-        return merge(*args, **options)
+def expected(found: list[tuple[Rows, Hits]], query: int, offset: int, limit: int) -> list[tuple[float, Any]]:
+    """Return a query's page as sorted pairs of distance and key."""
+    pairs = [
+        (float(distance) + 0.0, rows.keys[int(row)].as_py())
+        for rows, hits in found
+        for row, distance in zip(hits.rows[query], hits.distances[query], strict=True)
+        if row >= 0
+    ]
+    return sorted(pairs)[offset : offset + limit]
 
 
 @st.composite
 def searches(draw: st.DrawFn) -> tuple[list[tuple[Rows, Hits]], int]:
-    """Hits of two to four segments for some queries; no key stands in two segments."""
-    count, nq, text = draw(st.integers(2, 4)), draw(st.integers(1, 3)), draw(st.booleans())
+    """Hits of one to four segments for some queries; no key stands in two segments."""
+    count, nq, text = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.booleans())
     keys = draw(st.permutations(range(5 * count)))
     found = []
     for part in range(count):
@@ -72,13 +70,18 @@ def searches(draw: st.DrawFn) -> tuple[list[tuple[Rows, Hits]], int]:
     return found, nq
 
 
-@given(searches(), st.integers(0, 5), st.integers(1, 9))
-def test_both_ways_give_the_same_page(search: tuple[list[tuple[Rows, Hits]], int], offset: int, limit: int) -> None:
+@given(searches(), st.integers(0, 5), st.integers(1, 9), st.sampled_from([0.0, float(TOLERANCE)]))
+def test_a_page_holds_the_nearest_hits_equal_ones_by_key(
+    search: tuple[list[tuple[Rows, Hits]], int], offset: int, limit: int, tolerance: float
+) -> None:
     found, nq = search
-    with pytest.MonkeyPatch.context() as patch:
-        primary = found[0][0].primary
-        page = merge(found, nq, primary, offset, limit, descending=True)
-        assert listed(page) == listed(by_numpy(patch, found, nq, primary, offset, limit, descending=True))
+    page = merge(found, nq, found[0][0].primary, offset, limit, descending=True, tolerance=tolerance)
+    pages = [expected(found, query, offset, limit) for query in range(nq)]
+    assert page.counts.tolist() == [len(one) for one in pages]
+    hits = zip((page.distances + 0.0).tolist(), page.keys.to_pylist(), strict=True)
+    assert list(hits) == [hit for one in pages for hit in one]
+    keys = [found[part][0].keys[int(row)].as_py() for part, row in zip(page.parts, page.rows, strict=True)]
+    assert keys == page.keys.to_pylist()
 
 
 def test_nearly_equal_hits_are_ordered_by_key() -> None:

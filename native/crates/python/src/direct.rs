@@ -1,6 +1,7 @@
 //! Searches from the bytes of their vectors to the bytes of their hits, over rows and settings that stay as they are.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use elanus_codec::{Slices, Span, encode_hits, placeholder};
 use elanus_graph::{Keep, Request, Stop, Stopped, Strategy};
@@ -41,17 +42,17 @@ struct Part {
 struct DirectSearch {
     parts: Vec<Part>,
     takes: Vec<(u64, Element)>,
-    fetch_k: usize,
-    offset: usize,
+    page: Range<usize>,
+    tolerance: f32,
     descending: bool,
 }
 
 #[pymethods]
 impl DirectSearch {
-    /// Settles a search: its parts, the placeholder types that it takes and their elements, offset and limit, and whether
-    /// scores are negated distances.
+    /// Settles a search: its parts, the placeholder types that it takes and their elements, offset and limit, the
+    /// distance below which hits are equal, and whether scores are negated distances.
     #[new]
-    fn new(parts: Vec<Given>, takes: Vec<(u64, String)>, page: (usize, usize), descending: bool) -> PyResult<Self> {
+    fn new(parts: Vec<Given>, takes: Vec<(u64, String)>, page: (usize, usize), order: (f32, bool)) -> PyResult<Self> {
         let parts: Vec<Part> = parts
             .into_iter()
             .map(|Given(index, base, keys, keep, ef, refine, among)| Part {
@@ -68,11 +69,11 @@ impl DirectSearch {
         if parts.iter().any(|part| part.keys.are_text() != parts[0].keys.are_text()) {
             return Err(refused("the keys of all parts are of one type"));
         }
-        let (offset, limit) = page;
-        let fetch_k = offset.checked_add(limit).ok_or_else(|| refused("a page beyond all numbers"))?;
+        let ((offset, limit), (tolerance, descending)) = (page, order);
+        let end = offset.checked_add(limit).ok_or_else(|| refused("a page beyond all numbers"))?;
         let takes = takes.iter().map(|(kind, element)| Ok((*kind, element_named(element)?)));
         let takes = takes.collect::<PyResult<_>>()?;
-        Ok(DirectSearch { parts, takes, fetch_k, offset, descending })
+        Ok(DirectSearch { parts, takes, page: offset..end, tolerance, descending })
     }
 
     /// Searches for the `nq` vectors of the placeholder group at `start..end` of a body.
@@ -174,7 +175,7 @@ impl DirectSearch {
     fn of_part(&self, part: &Part, queries: &Column, stop: Stop) -> Result<Option<Vec<Vec<Hit>>>, Stopped> {
         let index = part.index.get();
         let Some((column, query, keep)) = part.prepared(queries) else { return Ok(None) };
-        let k = self.fetch_k.min(column.rows());
+        let k = self.page.end.min(column.rows());
         let request = Request { k, ef: part.ef, refine: part.refine, strategy: Strategy::Auto, keep, stop };
         let among = part.among.as_ref();
         let among = among.map(|(column, values)| Among { graph: &column.get().graph, values, forced: false });
@@ -201,7 +202,7 @@ impl DirectSearch {
                 let place = |hit: &Hit| Place { distance: hit.distance, part, row: hit.row as usize };
                 merged.pending.extend(hits[query].iter().map(place));
             }
-            merged.page(keys, self.offset, self.fetch_k)?;
+            merged.page(keys, &self.page, self.tolerance)?;
         }
         Some(merged)
     }

@@ -1,15 +1,14 @@
 //! Hits of several parts of the rows in one order: nearest first, equal ones by primary key.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
+use numpy::ndarray::ArrayView2;
 use numpy::{PyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::graph::refused;
 use crate::vectors::Bytes;
-
-/// Distances less than this apart are equal, and the keys decide; they are only where distances are small.
-const TOLERANCE: f32 = 1.19e-8;
 
 /// Where hits lie: the number of hits of each query, and the part, the row and the distance of each hit.
 pub(crate) type Located<'py> =
@@ -89,20 +88,21 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    /// Takes the next query's hits at the places `offset..end` of their order.
+    /// Takes the next query's hits at the places `page` of their order.
     ///
-    /// None where hits are equal without lying at the same distance: their order takes more than one look at two.
-    pub(crate) fn page(&mut self, keys: &[Keys], offset: usize, end: usize) -> Option<()> {
+    /// None where hits lie less than `tolerance` apart and not at the same distance: their order takes more than one look
+    /// at two.
+    pub(crate) fn page(&mut self, keys: &[Keys], page: &Range<usize>, tolerance: f32) -> Option<()> {
         self.pending.sort_unstable_by(|a, b| a.compare(b, keys));
         let near = |two: &[Place]| {
             let apart = two[1].distance - two[0].distance;
-            apart > 0.0 && apart < TOLERANCE
+            apart > 0.0 && apart < tolerance
         };
         if self.pending.windows(2).any(near) {
             return None;
         }
-        self.pending.truncate(end);
-        let page = self.pending.drain(offset.min(self.pending.len())..);
+        self.pending.truncate(page.end);
+        let page = self.pending.drain(page.start.min(self.pending.len())..);
         self.counts.push(page.len() as i64);
         self.places.extend(page);
         self.pending.clear();
@@ -126,38 +126,48 @@ impl Merged {
 /// Hits of one part: rows and distances `[queries, k]`, padded with rows of -1, and the keys of all its rows.
 type Part<'py> = (PyReadonlyArray2<'py, i64>, PyReadonlyArray2<'py, f32>, KeyBytes);
 
+/// The same as views, to be read with the interpreter released.
+type Seen<'a> = (ArrayView2<'a, i64>, ArrayView2<'a, f32>);
+
 /// Merges the hits of parts and takes the places `offset..offset + limit` of each query.
 ///
-/// None where hits are equal without lying at the same distance.
+/// None where hits lie less than `tolerance` apart and not at the same distance.
 #[pyfunction]
 fn merge_hits<'py>(
     py: Python<'py>,
     parts: Vec<Part<'py>>,
     offset: usize,
     limit: usize,
+    tolerance: f32,
 ) -> PyResult<Option<Located<'py>>> {
     let keys = parts.iter().map(|(_, _, keys)| keys.get()).collect::<PyResult<Vec<_>>>()?;
-    let hits: Vec<_> = parts.iter().map(|(rows, distances, _)| (rows.as_array(), distances.as_array())).collect();
+    let hits: Vec<Seen> = parts.iter().map(|(rows, distances, _)| (rows.as_array(), distances.as_array())).collect();
+    let page = offset..offset.saturating_add(limit);
+    let merged = py.detach(|| merge(&hits, &keys, &page, tolerance)).map_err(refused)?;
+    Ok(merged.map(|merged| merged.located(py)))
+}
+
+fn merge(hits: &[Seen], keys: &[Keys], page: &Range<usize>, tolerance: f32) -> Result<Option<Merged>, &'static str> {
     let queries = hits.first().map_or(0, |(rows, _)| rows.nrows());
+    if hits.iter().any(|(rows, distances)| rows.dim() != distances.dim() || rows.nrows() != queries) {
+        return Err("hits of other queries");
+    }
     let mut merged = Merged::default();
     for query in 0..queries {
         for (part, (rows, distances)) in hits.iter().enumerate() {
-            if rows.dim() != distances.dim() || rows.nrows() != queries {
-                return Err(refused("hits of other queries"));
-            }
             for (&row, &distance) in rows.row(query).iter().zip(distances.row(query)) {
                 match usize::try_from(row) {
                     Ok(row) if row < keys[part].rows() => merged.pending.push(Place { distance, part, row }),
-                    Ok(_) => return Err(refused("a hit beyond the rows")),
-                    Err(_) => {}
+                    Ok(_) => return Err("a hit beyond the rows"),
+                    Err(_) => {} // padding
                 }
             }
         }
-        if merged.page(&keys, offset, offset.saturating_add(limit)).is_none() {
+        if merged.page(keys, page, tolerance).is_none() {
             return Ok(None);
         }
     }
-    Ok(Some(merged.located(py)))
+    Ok(Some(merged))
 }
 
 /// Adds the merge to the module.

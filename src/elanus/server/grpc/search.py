@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
-from elanus._native.codec import encode_floats, split_message, wrap
+from elanus._native.codec import encode_floats, encode_longs, split_message, wrap
 from elanus.engine import search as engine
 from elanus.engine.settled import SearchAgain, SettledResult
 from elanus.model.errors import InvalidParameter
@@ -32,7 +34,7 @@ from elanus.server.grpc.templates import template_values
 PLACEHOLDER_GROUP = 6
 RESULTS = 2
 DATA_FIELDS, DATA_SCORES, DATA_IDS = 3, 4, 5
-DATA_GROUP, DATA_GROUPS = 8, 17
+DATA_GROUP, DATA_ELEMENTS, DATA_GROUPS = 8, 15, 17
 PROFILE = "profile"
 """The key of a status' extra information under which a report stands."""
 
@@ -235,8 +237,6 @@ def encode_result(result: engine.SearchResult, limit: int, collection: str, time
         output_fields=result.fields,
         primary_field_name=result.primary.name,
     )
-    if result.elements is not None:
-        head.element_indices.data.extend(result.elements.tolist())
     if result.position is not None:
         head.search_iterator_v2_results.token = result.position.token
         head.search_iterator_v2_results.last_bound = result.position.bound
@@ -251,6 +251,7 @@ def encode_result(result: engine.SearchResult, limit: int, collection: str, time
             encode_keys(DATA_IDS, result.keys),
             encode_floats(DATA_SCORES, result.scores),
             encode_outputs(DATA_FIELDS, result.columns, times),
+            b"" if result.elements is None else _encode_elements(result.elements),
             b"" if result.groups is None else _encode_groups(result.groups, times),
         )
     )
@@ -258,6 +259,11 @@ def encode_result(result: engine.SearchResult, limit: int, collection: str, time
     if result.profile is not None:
         outer.status.extra_info[PROFILE] = msgspec.json.encode(result.profile).decode()
     return bytes(outer.SerializeToString()) + wrap(RESULTS, [body])
+
+
+def _encode_elements(elements: NDArray[np.int64]) -> bytes:
+    """Return which element of its row each hit is, as a ``LongArray``; nothing of no hits."""
+    return wrap(DATA_ELEMENTS, [encode_longs(1, elements)] if len(elements) else [])
 
 
 def _encode_groups(groups: engine.GroupValues, times: TimeFormat) -> bytes:
